@@ -1,0 +1,114 @@
+"""Every error raised on purpose, by who must act on it.
+
+Messages are positional, so that each error survives the way back from a worker process.
+"""
+
+from __future__ import annotations
+
+
+class BroadsheetError(Exception):
+    """Base of every error that Broadsheet raises on purpose."""
+
+
+class ConfigError(BroadsheetError):
+    """The user asked for something that cannot be: one sentence, exit code 2."""
+
+
+class InputError(BroadsheetError):
+    """An input cannot be read to its end; what came before still counts."""
+
+    reason = "unreadable"
+    stage = "read"
+
+
+class DamagedInput(InputError):
+    """An input is cut or damaged."""
+
+    reason = "damaged"
+
+
+class PageError(BroadsheetError):
+    """One page cannot be processed: it goes to quarantine, its batch goes on."""
+
+    reason = "page"
+    stage = "read"
+
+
+class UnknownRecord(PageError):
+    """A JSONL line that is no object, or has none of the known keys."""
+
+    reason = "unknown_record"
+
+
+class PageTooLarge(PageError):
+    """The page passes the size limit."""
+
+    reason = "too_large"
+
+
+class UndecodablePage(PageError):
+    """The bytes are no text in any encoding worth trying (a picture, an archive, a program)."""
+
+    reason = "undecodable"
+    stage = "clean"
+
+
+class PageTimeout(PageError):
+    """The page took longer than its time limit."""
+
+    reason = "timeout"
+    stage = "extract"
+
+
+class PageOutOfMemory(PageError):
+    """The page needed more memory than a worker may use."""
+
+    reason = "memory"
+    stage = "extract"
+
+
+class WorkerDied(PageError):
+    """The worker process died while it held this page."""
+
+    reason = "worker_died"
+    stage = "extract"
+
+
+class ExtractionFailed(PageError):
+    """The extractor raised something unforeseen on this page: a bug, kept with its traceback."""
+
+    reason = "extractor_error"
+    stage = "extract"
+
+
+class LoadError(BroadsheetError):
+    """The database did not take a batch."""
+
+
+class TransientLoadError(LoadError):
+    """Connection lost, deadlock or restart: the same batch may be tried again."""
+
+
+class RefusedPage(PageError):
+    """The database refuses this page's row; it is quarantined alone."""
+
+    reason = "refused"
+    stage = "load"
+
+
+PAGE_REASONS: dict[str, type[PageError] | type[InputError]] = {
+    error.reason: error
+    for error in (
+        InputError,
+        DamagedInput,
+        UnknownRecord,
+        PageTooLarge,
+        UndecodablePage,
+        PageTimeout,
+        PageOutOfMemory,
+        WorkerDied,
+        ExtractionFailed,
+        RefusedPage,
+    )
+}
+"""Every reason a page can be quarantined for, with the class that explains it."""
