@@ -58,9 +58,9 @@ class Input:
     """A file or stream that holds pages."""
 
     uri: str
-    """`file:///…` for files, `stdin:<digest>` for standard input."""
+    """`file:///…`; standard input is first spooled to a file of the archive, named by its digest."""
     fingerprint: str
-    """Hex digest of URI + size + mtime; for stdin of the bytes."""
+    """Hex digest of URI + size + mtime."""
     format: Format
     compression: Literal["", "gz", "zst"] = ""
 

@@ -1,0 +1,5 @@
+"""The command `broadsheet`."""
+
+
+def main() -> None:
+    raise SystemExit("not built yet")
