@@ -1,5 +1,105 @@
-"""The command `broadsheet`."""
+"""The command `broadsheet`: parses what people type, calls, prints.
+
+Prefect, SQLAlchemy and the parsers take seconds to import; each command imports only what it needs.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from schemas.errors import BroadsheetError, ConfigError, PageError
+
+FAILED, MISUSED, INTERRUPTED = 1, 2, 130
+"""Exit codes beside 0: the run failed, the command or a setting is wrong, Ctrl-C."""
 
 
-def main() -> None:
-    raise SystemExit("not built yet")
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="broadsheet")
+def broadsheet() -> None:
+    """Scraped news pages in, clean and de-duplicated rows in Postgres out.
+
+    \b
+    Start with:
+      broadsheet ingest examples
+      broadsheet articles list
+      broadsheet headlines top
+
+    Exit codes: 0 fine, 1 the run failed, 2 the command or a setting is wrong, 130 interrupted.
+    """
+
+
+@broadsheet.command()
+@click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
+@click.option("--url", help="Where the page was found; makes links absolute and confirms the canonical one.")
+def extract(file: Path, url: str | None) -> None:
+    """Print what one page says, as JSON. Needs no database.
+
+    FILE is one saved page, HTML or flattened text; - reads it from standard input.
+
+    \b
+    Example:
+      broadsheet extract examples/seed.txt
+      curl -s https://example.org/story.html | broadsheet extract - --url https://example.org/story.html
+    """
+    from flows.render import print_json
+    from tasks.extract import extract_page
+
+    try:
+        print_json(extract_page(_page_bytes(file), url).as_dict())
+    except PageError as error:
+        raise PageError(f"{file}: {error}") from error
+
+
+def _page_bytes(file: Path) -> bytes:
+    """The bytes of one page.
+
+    Raises:
+        ConfigError: the file cannot be read.
+        PageTooLarge: it passes the limit that holds for every page.
+    """
+    from schemas.errors import PageTooLarge
+    from schemas.records import Limits
+
+    limit = Limits().page_bytes
+    try:
+        if str(file) == "-":
+            content = sys.stdin.buffer.read(limit + 1)
+        else:
+            with file.open("rb") as stream:
+                content = stream.read(limit + 1)
+    except OSError as error:
+        raise ConfigError(f"Cannot read {file}: {error.strerror}.") from error
+    if len(content) > limit:
+        raise PageTooLarge(f"more than {limit:,} bytes, the limit for one page")
+    return content
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command and exit: a mistake costs one sentence, a bug shows its traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError):  # a caller may have put something simpler in its place
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    try:
+        code = broadsheet.main(arguments, prog_name="broadsheet", standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except ConfigError as error:
+        code = _complain(error, MISUSED)
+    except BroadsheetError as error:
+        code = _complain(error, FAILED)
+    except (click.Abort, KeyboardInterrupt):
+        code = INTERRUPTED
+    sys.exit(code)
+
+
+def _complain(error: BroadsheetError, code: int) -> int:
+    click.echo(f"Error: {error}", err=True)
+    return code

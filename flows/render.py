@@ -1,0 +1,84 @@
+"""Plain text and JSON for a terminal or a pipe.
+
+What pages say is shown, so nothing here lets a page's control characters reach a terminal.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, is_dataclass
+from datetime import date, datetime
+from typing import Any
+from unicodedata import category
+
+import click
+
+
+def print_json(value: object) -> None:
+    """One JSON document on stdout; records become objects, times ISO strings."""
+    click.echo(json.dumps(value, default=_json_value, ensure_ascii=False, indent=2))
+
+
+def _json_value(value: object) -> object:
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    if isinstance(value, date | datetime):
+        return value.isoformat()
+    if isinstance(value, bytes | memoryview):
+        return bytes(value).hex()
+    return str(value)
+
+
+def plain(value: object) -> str:
+    """`value` on one line: no control characters, times to the minute, nothing for None."""
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M")
+    if isinstance(value, list | tuple):
+        return ", ".join(plain(each) for each in value)
+    return " ".join(printable(str(value)).split())
+
+
+def printable(text: str) -> str:
+    """`text` without what could steer a terminal or turn its reading order; line breaks stay."""
+    if text.isprintable():
+        return text
+    return "".join(c if c in "\n\t" or category(c)[0] != "C" else " " for c in text)
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """Aligned columns; numbers to the right; on a terminal the widest column gives way to fit."""
+    from rich.cells import cell_len, set_cell_size
+
+    cells = [[plain(value) for value in row] for row in rows]
+    widths = [max(map(cell_len, column)) for column in zip(headings, *cells, strict=True)]
+    if sys.stdout.isatty():
+        surplus = sum(widths) + 2 * (len(widths) - 1) - shutil.get_terminal_size().columns
+        widest = widths.index(max(widths))
+        widths[widest] = max(20, widths[widest] - max(0, surplus))
+    numeric = [
+        all(isinstance(row[i], int | float | None) for row in rows) and bool(rows) for i in range(len(widths))
+    ]
+
+    def line(row: Sequence[str]) -> str:
+        shown = []
+        for text, width, right in zip(row, widths, numeric, strict=True):
+            length = cell_len(text)
+            if length > width:
+                shown.append(set_cell_size(text, width - 1) + "…")
+            else:
+                shown.append(" " * (width - length) + text if right else text + " " * (width - length))
+        return "  ".join(shown).rstrip()
+
+    return "\n".join(line(row) for row in [list(headings), *cells])
+
+
+def facts(pairs: Sequence[tuple[str, object]]) -> str:
+    """`name  value` lines, the values aligned; pairs without a value are left out."""
+    shown = [(name, plain(value)) for name, value in pairs if value not in (None, "", [], ())]
+    width = max((len(name) for name, _ in shown), default=0)
+    return "\n".join(f"{name:<{width}}  {value}" for name, value in shown)
