@@ -1,0 +1,141 @@
+"""Clean: raw bytes to text, markup to blocks of plain text.
+
+Every text that leaves this module went through BeautifulSoup. A C parser may choose the regions before;
+it never gives the text.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+import unicodedata
+from collections.abc import Iterable
+
+import cchardet
+from bs4 import BeautifulSoup
+from bs4.element import Tag
+from w3lib.encoding import html_body_declared_encoding, http_content_type_encoding
+
+from schemas.errors import UndecodablePage
+
+# --- bytes to text ---------------------------------------------------------------------------------
+
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_MAGIC = (
+    b"%PDF-", b"PK\x03\x04", b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"BZh", b"7z\xbc\xaf", b"\xfd7zXZ", b"Rar!",
+    b"\x89PNG", b"GIF8", b"\xff\xd8\xff", b"RIFF", b"OggS", b"ID3", b"\x7fELF", b"MZ\x90", b"SQLite format 3\x00",
+    b"wOFF", b"wOF2", b"\x00asm",
+)  # fmt: skip
+_SAMPLE = 65_536
+_CONTROL = bytes(c for c in range(32) if c not in b"\t\n\r\f\x1b")
+_MOST_CONTROL = 0.04
+"""Random bytes hold about 11 % control characters, dirty text a stray NUL here and there."""
+_MOST_BROKEN = 0.02
+
+
+def decode(content: bytes, content_type: str | None = None) -> str:
+    """Bytes of a page as text, whatever encoding they are in.
+
+    A byte order mark decides; then UTF-8, which other encodings hardly ever look like and which many
+    pages that declare another one are in; then the charset declared by `content_type` or by the markup;
+    then detection by byte statistics.
+
+    Raises:
+        UndecodablePage: the bytes are a picture, an archive, a program.
+    """
+    for mark, encoding in _BOMS:
+        if content.startswith(mark):
+            return content[len(mark) :].decode(encoding, "replace")
+    if content.startswith(_MAGIC):
+        raise UndecodablePage("the bytes start like a picture, an archive or a program, not like text")
+    sample = content[:_SAMPLE]
+    if wide := _unmarked_utf16(sample):
+        return content.decode(wide, "replace")
+    control = len(sample) - len(sample.translate(None, _CONTROL))
+    if control > _MOST_CONTROL * len(sample):
+        raise UndecodablePage(f"{100 * control // len(sample)} % of the bytes are control characters")
+    if b"\x1b$" not in sample and (text := _utf8(content)) is not None:
+        return text
+    for encoding in _declared(content, content_type):
+        text = content.decode(encoding, "replace")
+        if text.count("\ufffd") <= _MOST_BROKEN * len(text):
+            return text
+    detected = cchardet.detect(sample)["encoding"]
+    try:
+        return content.decode(detected or "cp1252", "replace")
+    except LookupError:
+        return content.decode("cp1252", "replace")
+
+
+def _utf8(content: bytes) -> str | None:
+    """The text if it is UTF-8, give or take a character cut off at the end."""
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        if error.reason == "unexpected end of data" and error.end == len(content):
+            return content[: error.start].decode("utf-8")
+        return None
+
+
+def _unmarked_utf16(sample: bytes) -> str | None:
+    """Western text in UTF-16 without a mark: every other byte is NUL."""
+    half = len(sample) // 2
+    if half < 8:
+        return None
+    even, odd = sample[::2].count(0), sample[1::2].count(0)
+    if odd > 0.7 * half and even < 0.1 * half:
+        return "utf-16-le"
+    if even > 0.7 * half and odd < 0.1 * half:
+        return "utf-16-be"
+    return None
+
+
+def _declared(content: bytes, content_type: str | None) -> Iterable[str]:
+    if content_type and (encoding := http_content_type_encoding(content_type)):
+        yield encoding
+    if encoding := html_body_declared_encoding(content[:4096]):
+        yield encoding
+
+
+# --- markup to blocks ------------------------------------------------------------------------------
+
+_INVISIBLE = re.compile(
+    "[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\ufeff\x00-\x08\x0e-\x1f\x7f-\x9f]"
+)
+
+
+def plain(text: str) -> str:
+    """One line of text: composed (NFC), without invisible characters, white space collapsed."""
+    return unicodedata.normalize("NFC", " ".join(_INVISIBLE.sub("", text).split()))
+
+
+def block_texts(fragments: Iterable[str]) -> list[str]:
+    """The visible text of each fragment of markup, one line each, by a single BeautifulSoup.
+
+    Args:
+        fragments: serialised elements; each yields one text ('' where nothing is visible).
+    """
+    markup = "".join(f"<section>{fragment}</section>" for fragment in fragments)
+    if not markup:
+        return []
+    soup = BeautifulSoup(markup, "lxml")
+    body = soup.body
+    return [plain(tag.get_text()) for tag in (body or ()) if isinstance(tag, Tag)]
+
+
+def html_text(markup: str) -> str:
+    """The text of a short value that may hold markup or entities (a JSON-LD string, a meta content)."""
+    return (
+        plain(BeautifulSoup(f"<p>{markup}</p>", "lxml").get_text(" "))
+        if _MARKUP_SIGN.search(markup)
+        else plain(markup)
+    )
+
+
+_MARKUP_SIGN = re.compile(r"[<&]")
