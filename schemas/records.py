@@ -116,6 +116,11 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
+class Ignored:
+    """A record that is no page, or that the selection leaves out."""
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """Parts that are not loaded yet, about 500 pages or 32 MB: a task, a transaction."""
 
