@@ -80,11 +80,29 @@ class Part:
     next_offset: int = 0
     """Where the record after this part starts, for an input that can seek; else 0."""
     payload: bytes | None = None
-    """Decompressed bytes of the part, where the worker cannot seek to them."""
+    """The records themselves, each behind its lengths, where the worker cannot seek to them."""
     damage: str | None = None
     """What stopped the reading right after these records, when the input is cut or damaged."""
     byte_count: int = 0
     """About how many bytes it holds: what batches are packed by."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPart:
+    """What the ledger tells of a part that is loaded; the fields mean the same as in `Part`."""
+
+    first_record: int
+    record_count: int
+    next_offset: int
+    last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """Parts of one input that the ledger already has: they are not read."""
+
+    input: Input
+    parts: int
 
 
 @dataclass(frozen=True, slots=True)
