@@ -1,0 +1,135 @@
+"""A parsed page as blocks: paragraph-like elements in page order, with what is known of their place.
+
+Works on the C parser's tree and gives elements and lengths, never text.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+_UNSEEN = ["script", "style", "noscript", "svg", "iframe", "template", "object", "embed", "canvas", "select", "button",
+           "input", "textarea", "map", "audio", "video", "dialog", "link", "meta", "head", "img", "picture"]  # fmt: skip
+_INLINE = frozenset(
+    "-text a abbr acronym b bdi bdo big br cite code data del dfn em font i img ins kbd label mark nobr q rb rp rt ruby s samp "
+    "small span strike strong sub sup time tt u var wbr".split()
+)
+_LEAVES = frozenset(("p", "h1", "h2", "h3", "h4", "h5", "h6", "pre", "figcaption", "dt", "summary", "caption"))
+HEADINGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6"))
+_NESTED = (
+    "p,div,h1,h2,h3,h4,h5,h6,li,ul,ol,table,section,article,blockquote,header,footer,figure,figcaption,aside,main,dl,dd,pre,form,nav"
+)
+_MOST_DEPTH = 120
+
+
+@dataclass(slots=True, eq=False)
+class Place:
+    """An element that holds blocks."""
+
+    node: LexborNode
+    tag: str
+    parent: Place | None
+    named: str
+    """Its class and id, in small letters, with a space at both ends."""
+    link: str | None = None
+    """Target of the link it is or lies in."""
+    weight: float = 0.0
+    """Characters of running text inside."""
+    chars: int = 0
+    """Characters of any text inside."""
+    linked: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Block:
+    """One paragraph-like run of visible text."""
+
+    nodes: list[LexborNode]
+    """The element, or the sibling nodes of a run inside a larger element."""
+    tag: str
+    place: Place
+    raw: str
+    """The parser's text, white space collapsed: for decisions only."""
+    linked: int
+    """Characters of it inside links."""
+    links: list[LexborNode] = field(default_factory=list)
+    text: str = ""
+    """The text as BeautifulSoup gives it, once asked for."""
+
+    @property
+    def length(self) -> int:
+        return len(self.raw)
+
+    @property
+    def html(self) -> str:
+        return "".join(node.html or "" for node in self.nodes)
+
+
+def segment(tree: LexborHTMLParser) -> list[Block]:
+    """Every block of the page, in page order. Strips what is never seen from the tree."""
+    tree.strip_tags(_UNSEEN)
+    body = tree.body
+    if body is None:
+        return []
+    blocks: list[Block] = []
+    _walk(Place(body, "body", None, ""), blocks, 0)
+    for block in blocks:
+        place: Place | None = block.place
+        while place is not None:
+            place.chars += block.length
+            place.linked += block.linked
+            place = place.parent
+    return blocks
+
+
+def _walk(place: Place, blocks: list[Block], depth: int) -> None:
+    run: list[LexborNode] = []
+    for child in place.node.iter(include_text=True):
+        tag = child.tag or ""
+        if tag in _INLINE or tag.startswith("-"):
+            if tag in ("a", "span", "label", "font", "ins", "strong", "b", "em") and child.css_first(_NESTED):
+                tag = "div" if tag != "a" else "a"
+            else:
+                if tag != "-comment":
+                    run.append(child)
+                continue
+        if run:
+            _emit(run, "", place, blocks)
+            run = []
+        if tag in _LEAVES or depth > _MOST_DEPTH:
+            _emit([child], tag, place, blocks)
+            continue
+        attributes = child.attributes
+        if "hidden" in attributes or attributes.get("aria-hidden") == "true":
+            continue
+        style = attributes.get("style")
+        if style and _HIDDEN.search(style):
+            continue
+        named = f" {attributes.get('class') or ''} {attributes.get('id') or ''} ".lower()
+        link = attributes.get("href") if tag == "a" else place.link
+        _walk(Place(child, tag, place, named, link), blocks, depth + 1)
+    if run:
+        whole = len(run) > 1 and place.tag in ("li", "div", "td", "dd", "blockquote") and run[0].prev is None and run[-1].next is None
+        _emit([place.node] if whole else run, place.tag, place, blocks)
+
+
+_HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.I)
+
+
+def _emit(nodes: list[LexborNode], tag: str, place: Place, blocks: list[Block]) -> None:
+    raw = " ".join(" ".join([node.text() or "" for node in nodes]).split())
+    if not raw:
+        return
+    if place.link is not None:
+        blocks.append(Block(nodes, tag, place, raw, len(raw)))
+        return
+    links: list[LexborNode] = []
+    for node in nodes:
+        if node.tag == "a":
+            links.append(node)
+        elif node.tag != "-text":
+            links += node.css("a")
+    linked = sum(len(" ".join(link.text().split())) for link in links)
+    blocks.append(Block(nodes, tag, place, raw, min(linked, len(raw)), links))
