@@ -1,0 +1,236 @@
+"""One batch: read its records, extract its pages, key what was found.
+
+What a worker process runs. Opens no pool; imports neither Prefect nor SQLAlchemy.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+
+from schemas.errors import (
+    ExtractionFailed,
+    InputError,
+    PageError,
+    PageOutOfMemory,
+    PageTimeout,
+)
+from schemas.records import Batch, BatchResult, ExtractedPage, Ignored, Limits, Page, Part, Rejection
+from tasks.dedupe import article_key, headline_key, story_key
+from tasks.extract import extract_page
+from tasks.read import read_part
+
+Outcome = ExtractedPage | Rejection | Ignored
+"""What becomes of one record."""
+
+TRACEBACK_CHARACTERS = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in a batch to go on."""
+
+    unit: int = 0
+    """Index of the part; the pages handed over whole follow the parts, each a unit of its own."""
+    record: int = 0
+    """Records of that unit that are dealt with."""
+    verdict: PageError | None = None
+    """What the next record is rejected for unseen, because it cost a worker its life."""
+
+
+def extract_batch(batch: Batch) -> BatchResult:
+    """Extract a whole batch in this process, within its limits for each page.
+
+    A page that cannot be processed is a rejection in the result, never an exception.
+    """
+    started = time.process_time()
+    outcomes = [outcome for _, outcome in extract_records(batch)]
+    return batch_result(batch.number, outcomes, time.process_time() - started)
+
+
+def batch_result(number: int, outcomes: Iterable[Outcome], seconds: float) -> BatchResult:
+    """Sort the outcomes of a batch's records into its result."""
+    pages: list[ExtractedPage] = []
+    rejections: list[Rejection] = []
+    ignored = 0
+    for outcome in outcomes:
+        if isinstance(outcome, ExtractedPage):
+            pages.append(outcome)
+        elif isinstance(outcome, Rejection):
+            rejections.append(outcome)
+        else:
+            ignored += 1
+    return BatchResult(
+        number=number,
+        pages=tuple(pages),
+        rejections=tuple(rejections),
+        read=len(pages) + len(rejections),
+        ignored=ignored,
+        seconds=seconds,
+    )
+
+
+def extract_records(batch: Batch, place: Place = Place()) -> Iterator[tuple[int, Outcome]]:
+    """Yield (unit, outcome) for each record from `place` on, in order, one outcome a record.
+
+    `batch.accept` counts from `place`: pages beyond it are ignored.
+    """
+    left = batch.accept
+    skip, verdict = place.record, place.verdict
+    for unit in range(place.unit, len(batch.parts) + len(batch.pages)):
+        for found in _read_unit(batch, unit):
+            if skip:
+                skip -= 1
+                continue
+            outcome: Outcome
+            if isinstance(found, Page) and left != 0:
+                outcome = _settle(found, verdict, batch)
+            elif isinstance(found, Rejection) and left != 0:
+                outcome = found
+            else:
+                outcome = Ignored()
+            if left and not isinstance(outcome, Ignored):
+                left -= 1
+            verdict = None
+            yield unit, outcome
+        skip, verdict = 0, None
+
+
+def unread(batch: Batch, place: Place, error: InputError | PageError) -> Rejection:
+    """One rejection for all that `place`'s unit still holds, where reading on is impossible."""
+    if place.unit < len(batch.parts):
+        part = batch.parts[place.unit]
+        return Rejection(
+            reason=error.reason,
+            stage="read",
+            detail=str(error),
+            origin_uri=part.input.uri,
+            origin_record=part.first_record + place.record,
+            source=batch.selection.source,
+        )
+    return reject(batch.pages[place.unit - len(batch.parts)], error)
+
+
+def reject(page: Page, error: InputError | PageError) -> Rejection:
+    """The page as a quarantine entry, with its bytes."""
+    return Rejection(
+        reason=error.reason,
+        stage=error.stage,
+        detail=str(error),
+        origin_uri=page.origin_uri,
+        origin_record=page.origin_record,
+        url=page.url,
+        kind=page.kind,
+        fetched_at=page.fetched_at,
+        source=page.source,
+        content_type=page.content_type,
+        content=page.content,
+    )
+
+
+def _read_unit(batch: Batch, unit: int) -> Iterator[Page | Rejection | Ignored]:
+    """The records of one unit; what stops the reading unforeseen is one rejection at its end."""
+    if unit >= len(batch.parts):
+        yield batch.pages[unit - len(batch.parts)]
+        return
+    part: Part = batch.parts[unit]
+    done = 0
+    try:
+        for found in read_part(part, batch.selection, batch.limits):
+            yield found
+            done += 1
+    except Exception as error:  # noqa: BLE001  nothing of an input may get lost, whatever its reader does
+        cause = error if isinstance(error, InputError) else InputError(_tail(error))
+        yield unread(batch, Place(unit, done), cause)
+
+
+def _settle(page: Page, verdict: PageError | None, batch: Batch) -> Outcome:
+    """Extract one page, or say what it is rejected for, or that its language was not asked for."""
+    if verdict:
+        return reject(page, verdict)
+    try:
+        with time_limit(batch.limits):
+            extracted = extract_one(page)
+    except PageError as error:
+        return reject(page, error)
+    except MemoryError:
+        return reject(page, PageOutOfMemory(f"needs more than {batch.limits.worker_bytes} bytes of memory"))
+    except Exception as error:  # noqa: BLE001  a bug costs its page, not the batch; the traceback is kept
+        return reject(page, ExtractionFailed(_tail(error)))
+    languages = batch.selection.languages
+    if languages and extracted.extraction.language not in languages:
+        return Ignored()
+    return extracted
+
+
+def extract_one(page: Page) -> ExtractedPage:
+    """Extract and key one page.
+
+    Raises:
+        PageError: the page cannot be processed.
+    """
+    found = extract_page(
+        page.content,
+        page.url,
+        fetched_at=page.fetched_at,
+        content_type=page.content_type or ("text/html" if page.kind == "html" else "text/plain"),
+    )
+    return ExtractedPage(
+        key=page.key,
+        digest=page.digest,
+        kind=page.kind,
+        url=page.url,
+        fetched_at=page.fetched_at,
+        source=page.source,
+        origin_uri=page.origin_uri,
+        origin_record=page.origin_record,
+        byte_count=len(page.content),
+        extraction=found,
+        article_key=article_key(found, page.url) if found.is_article else None,
+        story_key=story_key(found) if found.is_article else None,
+        headline_keys=tuple(headline_key(headline.text) for headline in found.headlines),
+    )
+
+
+@contextmanager
+def time_limit(limits: Limits) -> Iterator[None]:
+    """Raise PageTimeout in the block once it has run for `page_seconds`.
+
+    The alarm repeats, should someone's `except Exception` swallow it. It cannot interrupt C code: there
+    the kernel ends the process after `hard_seconds` of CPU time, and a supervisor counts the rest. Only
+    the main thread of a process can be interrupted; elsewhere the block runs without limit.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(signum: int, frame: FrameType | None) -> None:
+        raise PageTimeout(f"took longer than {limits.page_seconds:g} seconds")
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_PROF, hard_seconds(limits))
+    signal.setitimer(signal.ITIMER_REAL, limits.page_seconds, 1.0)
+    try:
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+    finally:  # again, should the alarm have gone off right there
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def hard_seconds(limits: Limits) -> float:
+    """When a page that no exception can interrupt costs its worker's life."""
+    return 1.5 * limits.page_seconds + 2
+
+
+def _tail(error: Exception) -> str:
+    return "".join(traceback.format_exception(error))[-TRACEBACK_CHARACTERS:]
