@@ -18,13 +18,14 @@ def extract_html(markup: str, url: str | None, fetched_at: datetime | None) -> E
     tree = LexborHTMLParser(markup)
     data = read_metadata(tree)
     blocks = segment(tree)
-    _, chosen = find_body(blocks)
+    title = data.text("headline") or data.first("og:title") or data.title
+    found = find_body(blocks, title, data.first("og:description", "description"))
+    chosen = found.standfirst + found.blocks
     inside = set(chosen)
     links = [block for block in blocks if block not in inside and block.linked > 0.8 * block.length and block.length >= 20]
     texts = block_texts([block.html for block in chosen + links])
     body = [text for text in texts[: len(chosen)] if text]
     headlines = [Headline(text=text) for text in texts[len(chosen) :]]
-    title = data.text("headline") or data.first("og:title") or data.title
     return Extraction(
         is_article=bool(body),
         title=title,

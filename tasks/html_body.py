@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field
 
 from tasks.html_blocks import HEADINGS, Block, Place
 
@@ -11,8 +12,8 @@ _OTHER = re.compile(
     r"trending|outbrain|taboola|paywall|subscri|comment|disqus|read-?more|readmore|more-?on|also-?read|gallery|slideshow|"
     r"byline|author|caption|credit|copyright|toolbar|sharing|social|follow|signup|sign-up|login|donat|feedback|survey|"
     r"visually-?hidden|screen-?reader|sr-only|print-only|modal|popup|tooltip|overlay|infobox|factbox|"
-    r"(?<![a-z])(?:ad|ads|adv|bio|tag|tags|nav|menu|share|meta|date|time|topics?|keywords?|widget|embed|figure|rating|tools?|toc|"
-    r"notice|footer|kicker|links?|box)(?![a-z])",
+    r"(?<![a-z])(?:ad|ads|adv|bio|tag|tags|nav|menu|share|figure|rating|tools?|toc|"
+    r"footer|kicker)(?![a-z])",
 )
 _BODY = re.compile(
     r"article-?_?-?(?:body|content|text|copy)|articlebody|story-?_?-?(?:body|content|text)|entry-?_?content|post-?_?(?:content|body|text)|"
@@ -41,45 +42,174 @@ def is_other(place: Place) -> bool:
     return place.tag in _OTHER_TAGS or bool(_OTHER.search(place.named) and not _BODY.search(place.named))
 
 
-def find_body(blocks: list[Block]) -> tuple[Place | None, list[Block]]:
-    """The container of the article and its blocks, in page order."""
-    running = [block for block in blocks if is_running_text(block) and block.tag != "figcaption"]
-    for block in running:
-        place: Place | None = block.place
-        weight = weigh(block.raw) - 2 * block.linked
-        weight *= 1.0 if block.tag in ("p", "") else 0.7
-        while place is not None:
-            place.weight += weight
-            place = place.parent
+@dataclass(slots=True)
+class Body:
+    """Where the article is: blocks in page order."""
+
+    container: Place | None = None
+    heading: Block | None = None
+    """The element that shows the article's title."""
+    standfirst: list[Block] = field(default_factory=list)
+    blocks: list[Block] = field(default_factory=list)
+    """The paragraphs after the standfirst, subheads and list items included."""
+
+
+def find_body(blocks: list[Block], title: str | None = None, description: str | None = None) -> Body:
+    """Choose container, heading, standfirst and body among a page's blocks.
+
+    Args:
+        title: what the page declares as the article's title; tells its heading among several.
+        description: its declared summary; tells a standfirst that is set apart.
+    """
+    running = [block for block in blocks if block.tag != "figcaption" and is_running_text(block)]
+    heading = find_heading(blocks, title)
     if not running:
-        return None, []
+        return Body(heading=heading)
+    for block in running:
+        _add(block, None)
     root = running[0].place
     while root.parent is not None:
         root = root.parent
     others = _others(running, root.weight)
     weights: dict[Place, float] = {}
     for block in running:
-        if others[block.place]:
-            continue
-        place = block.place
-        weight = weigh(block.raw) - 2 * block.linked
-        weight *= 1.0 if block.tag in ("p", "") else 0.7
-        while place is not None:
-            weights[place] = weights.get(place, 0.0) + weight
-            place = place.parent
+        if not others[block.place]:
+            _add(block, weights)
     if not weights:
-        return None, []
-    total = weights[root]
+        return Body(heading=heading)
     container = root
     while True:
-        child = max((p for p in weights if p.parent is container), key=lambda p: weights[p], default=None)
-        if child is None or weights[child] < 0.75 * total:
+        child = max((p for p in weights if p.parent is container), key=weights.__getitem__, default=None)
+        if child is None or weights[child] < 0.75 * weights[root]:
             break
         container = child
     inside = [block for block in blocks if _within(block.place, container)]
     others = _others(inside, weights[container], container)
-    kept = [block for block in inside if not others[block.place] and _belongs(block)]
-    return container, _settle_headings(kept)
+    chosen = [
+        block
+        for block in inside
+        if not others[block.place] and block is not heading and _belongs(block) and not _in_card(block, container)
+    ]
+    body = Body(container, heading, blocks=_settle_headings(_first_story(chosen, inside, heading)))
+    _find_standfirst(body, blocks, _others(blocks, weights[container]), description)
+    return body
+
+
+def _first_story(chosen: list[Block], inside: list[Block], heading: Block | None) -> list[Block]:
+    """Without a second article that follows the first on one page under a heading of its own."""
+    position = {block: index for index, block in enumerate(inside)}
+    seen = 0
+    for block in inside:
+        if block.tag == "h1" and block is not heading and seen > 400:
+            return [other for other in chosen if position[other] < position[block]]
+        if is_running_text(block):
+            seen += weigh(block.raw)
+    return chosen
+
+
+def _find_standfirst(body: Body, blocks: list[Block], others: dict[Place, bool], description: str | None) -> None:
+    """Find the summary that stands between heading and body, or opens the body."""
+    if not body.blocks:
+        return
+    position = {block: index for index, block in enumerate(blocks)}
+    start = position[body.blocks[0]]
+    first = position[body.heading] + 1 if body.heading else start
+    wanted = fold(description or "")
+    between = blocks[first:start] if start - first <= 60 else []
+    before: list[Block] = []
+    for block in between:
+        if block.tag in ("figcaption", "h1") or block.linked > 0.5 * block.length:
+            continue
+        if _tells(block, wanted) and not (body.container and _in_card(block, body.container)):
+            body.standfirst.append(block)
+        elif is_running_text(block) and not others[block.place] and not is_caption(block):
+            before.append(block)
+    shown = {fold(block.raw) for block in body.standfirst}
+    if not body.standfirst and before and (first_named := next((b for b in before if _STANDFIRST.search(_names(b))), None)):
+        body.standfirst.append(first_named)
+        before.remove(first_named)
+    body.blocks = [block for block in before + body.blocks if fold(block.raw) not in shown]
+    if not body.standfirst and len(body.blocks) > 1:
+        lead = next((b for b in body.blocks[:3] if _tells(b, wanted) or _STANDFIRST.search(_names(b))), None)
+        if lead is not None and not (wanted and fold(lead.raw).startswith(wanted[:-3]) and len(fold(lead.raw)) > len(wanted) + 20):
+            body.standfirst.append(lead)
+            body.blocks.remove(lead)
+
+
+_STANDFIRST = re.compile(
+    r"standfirst|stand-first|(?<![a-z])(?:lead|lede|lead-?text|dek|deck|intro|ingress|vorspann|chapo|entradilla|bajada|sommario|"
+    r"occhiello|abstract|excerpt|summary|sub-?title|subtitulo|sub-?head(?:line|ing)?|untertitel|teaser-?text|description|perex|anons)(?![a-z])|"
+    r"(?:article|post|story|entry)[-_]*(?:lead|intro|summary|subtitle|excerpt|description|dek|teaser)"
+)
+
+
+def _names(block: Block) -> str:
+    node = block.nodes[0]
+    attributes = node.attributes
+    own = f" {attributes.get('class') or ''} {attributes.get('itemprop') or ''} ".lower()
+    return own + block.place.named
+
+
+def _tells(block: Block, description: str) -> bool:
+    """True when block and declared summary say the same, one perhaps cut short."""
+    shown = fold(block.raw)
+    if len(shown) < 20 or len(description) < 20:
+        return False
+    size = min(len(shown), len(description)) - 3
+    return shown[:size] == description[:size] and size > 0.4 * len(shown)
+
+
+def is_caption(block: Block) -> bool:
+    """True for a text that ends in a picture credit."""
+    return block.length < 400 and bool(_CREDIT.search(block.raw[-80:]))
+
+
+_CREDIT = re.compile(
+    r"(?:©|\(c\)|(?:\b(?:photo|foto|fotograf|bild|image|imagen|picture|credit|quelle|source|crédit|crédits|zdj|fot|fotó|kuva)\b\s*[:/.|(]))",
+    re.I,
+)
+
+
+def find_heading(blocks: list[Block], title: str | None) -> Block | None:
+    """The heading that shows the declared title, else the first h1 of the page."""
+    wanted = fold(title or "")
+    if wanted:
+        for tags in (("h1",), HEADINGS):
+            for block in blocks:
+                if block.tag in tags or (block.place.tag in tags):
+                    shown = fold(block.raw)
+                    if shown and (shown in wanted or wanted in shown) and 2 * len(shown) > len(wanted):
+                        return block
+    return next((block for block in blocks if block.tag == "h1"), None)
+
+
+def fold(text: str) -> str:
+    """Letters and digits only, without case: equal for texts that differ in typography."""
+    return _NOT_LETTERS.sub("", text.casefold())
+
+
+_NOT_LETTERS = re.compile(r"[\W_]+")
+
+
+def _add(block: Block, weights: dict[Place, float] | None) -> None:
+    weight = max(0.0, weigh(block.raw) - 2.0 * block.linked) * (1.0 if block.tag in ("p", "") else 0.7)
+    place: Place | None = block.place
+    while place is not None:
+        if weights is None:
+            place.weight += weight
+        else:
+            weights[place] = weights.get(place, 0.0) + weight
+        place = place.parent
+
+
+def _in_card(block: Block, container: Place) -> bool:
+    """True in a small element that is largely link: the teaser of another story."""
+    place = block.place
+    while place is not container and place.parent is not None:
+        if place.linked > 0.3 * place.chars and place.weight < 0.3 * container.weight:
+            return True
+        place = place.parent
+    return False
 
 
 def _others(blocks: list[Block], most: float, top: Place | None = None) -> dict[Place, bool]:
@@ -112,7 +242,7 @@ def _within(place: Place | None, container: Place) -> bool:
 def _belongs(block: Block) -> bool:
     if block.tag == "figcaption" or block.tag == "h1":
         return False
-    if block.linked >= 0.7 * block.length:
+    if block.linked >= 0.6 * block.length or is_caption(block) and not _SENTENCE_END.search(block.raw):
         return False
     if block.tag in HEADINGS or is_running_text(block):
         return True
