@@ -1,0 +1,230 @@
+"""The door to Postgres: one engine, on the embedded server or on one of the user's own.
+
+Every connection sees the configured schema first and alone, so SQL elsewhere names tables plainly.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import quote
+
+from psycopg import Connection, ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
+from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from schemas.errors import ConfigError
+from schemas.settings import Settings
+from tasks.embedded import use_embedded
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+OLDEST_SERVER = 15
+"""PostgreSQL major version."""
+
+_MIGRATIONS = Path(__file__).parent.parent / "schemas" / "migrations"
+_INSUFFICIENT_PRIVILEGE = "42501"
+
+
+@contextlib.contextmanager
+def open_database(
+    settings: Settings, *, migrate: Literal["embedded", "never"] = "embedded"
+) -> Iterator[Engine]:
+    """An engine on the configured database, for as long as the block lasts.
+
+    The embedded server is started, and stopped again when nobody else uses it. By default its schema is
+    brought to the newest revision, while a server of the user's own is only checked: it is never
+    migrated silently. `never` does neither, for commands that work on the schema itself.
+
+    Raises:
+        ConfigError: the URL is no PostgreSQL URL, the server refuses or is too old, or its schema is
+            not at the newest revision; one sentence, never with the password.
+    """
+    with contextlib.ExitStack() as stack:
+        if settings.database_url:
+            parameters = {"connect_timeout": "10", **_parameters(settings.database_url)}
+        else:
+            parameters = _parameters(stack.enter_context(use_embedded(settings.home)).url)
+        engine = _engine(parameters, settings.schema)
+        stack.callback(engine.dispose)
+        _check_server(engine, parameters, display_url(settings))
+        if migrate == "embedded":
+            _check_revision(engine, settings)
+        yield engine
+
+
+def upgrade(engine: Engine, schema: str, revision: str = "head") -> None:
+    """Create the schema where missing and apply migrations up to a revision, all or none of them.
+
+    Raises:
+        ConfigError: the database role lacks a right that this needs.
+    """
+    from alembic import command
+
+    with _migrating(engine, schema) as config:
+        command.upgrade(config, revision)
+
+
+def downgrade(engine: Engine, schema: str, revision: str) -> None:
+    """Take migrations back down to a revision (`base` removes every table), all or none of them."""
+    from alembic import command
+
+    with _migrating(engine, schema) as config:
+        command.downgrade(config, revision)
+
+
+def current_revision(engine: Engine) -> str | None:
+    """The revision that the schema is at, None before the first migration."""
+    with engine.connect() as connection:
+        if connection.scalar(text("SELECT to_regclass('alembic_version')")) is None:
+            return None
+        revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+        return revision
+
+
+def head_revision() -> str | None:
+    """The newest revision this version of Broadsheet knows."""
+    revisions = _revisions()
+    return next(iter(revisions.keys() - revisions.values()), None)
+
+
+def display_url(settings: Settings) -> str:
+    """The configured database as people may see it: the password is three stars."""
+    if not settings.database_url:
+        return f"the embedded PostgreSQL in {settings.home / 'postgres'}"
+    parameters = _parameters(settings.database_url)
+    user, password = quote(parameters.pop("user", "")), ":***" if parameters.pop("password", "") else ""
+    host, port = parameters.pop("host", ""), parameters.pop("port", "")
+    name = quote(parameters.pop("dbname", ""))
+    login = f"{user}{password}@" if user or password else ""
+    place = f"{quote(host, safe=':,[]')}{':' if port else ''}{port}"
+    rest = "&".join(
+        f"{key}={quote(value, safe='')}" for key, value in parameters.items() if "pass" not in key
+    )
+    return f"postgresql://{login}{place}/{name}{'?' if rest else ''}{rest}"
+
+
+def psql_arguments(engine: Engine) -> tuple[str, str]:
+    """What `psql` needs to open the same database: a connection string, and the password for PGPASSWORD."""
+    with engine.connect() as connection:
+        info = _driver(connection.connection.driver_connection).info
+        return info.dsn, info.password
+
+
+# --- connecting --------------------------------------------------------------------------------------
+
+
+def _parameters(url: str) -> dict[str, str]:
+    """libpq's own reading of a URL: every form that `psql` takes."""
+    address = re.sub(r"^postgres(ql)?(\+psycopg)?://", "postgresql://", url)
+    try:
+        if not address.startswith("postgresql://"):
+            raise ProgrammingError
+        parameters = {
+            key: str(value) for key, value in conninfo_to_dict(address).items() if value is not None
+        }
+    except ProgrammingError:
+        # What libpq says about it may repeat the password.
+        raise ConfigError(
+            "BROADSHEET_DATABASE_URL is no PostgreSQL URL; use postgresql://user:password@host:port/database."
+        ) from None
+    if "@" in parameters.get("host", ""):
+        raise ConfigError("BROADSHEET_DATABASE_URL has an @ too many; write it as %40 in user and password.")
+    return parameters
+
+
+def _engine(parameters: dict[str, str], schema: str) -> Engine:
+    rest = {key: value for key, value in parameters.items() if key not in ("user", "password", "dbname")}
+    rest["options"] = f"{rest.get('options', '')} -c search_path={schema} -c timezone=UTC".strip()
+    return create_engine(
+        URL.create(
+            "postgresql+psycopg",
+            username=parameters.get("user"),
+            password=parameters.get("password"),
+            database=parameters.get("dbname"),
+        ),
+        connect_args={"application_name": "broadsheet", "client_encoding": "UTF8", **rest},
+        pool_size=8,
+        max_overflow=16,
+        pool_pre_ping=True,
+    )
+
+
+def _check_server(engine: Engine, parameters: dict[str, str], shown: str) -> None:
+    try:
+        with engine.connect() as connection:
+            info = _driver(connection.connection.driver_connection).info
+            version, encoding = info.server_version // 10_000, info.parameter_status("server_encoding")
+    except OperationalError as error:
+        why = str(error.orig).strip().splitlines()[0].removeprefix("connection failed: ").rstrip(".")
+        if password := parameters.get("password"):
+            why = why.replace(password, "***")
+        raise ConfigError(f"Cannot open {shown}: {why}.") from None
+    if version < OLDEST_SERVER:
+        raise ConfigError(f"{shown} runs PostgreSQL {version}; the oldest supported is {OLDEST_SERVER}.")
+    if encoding != "UTF8":
+        raise ConfigError(f"{shown} stores text as {encoding}; use a database created with ENCODING 'UTF8'.")
+
+
+def _driver(connection: Any) -> Connection[Any]:
+    assert isinstance(connection, Connection)  # noqa: S101  # for the type checker
+    return connection
+
+
+# --- revisions ---------------------------------------------------------------------------------------
+
+
+@cache
+def _revisions() -> dict[str, str | None]:
+    """Revision → the one before it, read off the migration files: importing Alembic takes 0.3 s."""
+    declared = re.compile(r"^(revision|down_revision)\b[^=\n]*= *(?:[\"'](\w+)[\"']|None)", re.MULTILINE)
+    migrations = (
+        dict(declared.findall(path.read_text())) for path in sorted((_MIGRATIONS / "versions").glob("*.py"))
+    )
+    return {found["revision"]: found["down_revision"] or None for found in migrations if "revision" in found}
+
+
+def _check_revision(engine: Engine, settings: Settings) -> None:
+    current, head = current_revision(engine), head_revision()
+    if current == head:
+        return
+    if current is not None and current not in _revisions():
+        raise ConfigError(f"{display_url(settings)} was written by a newer Broadsheet (revision {current}).")
+    if settings.database_url is None:
+        upgrade(engine, settings.schema)
+        return
+    state = f"is at revision {current}" if current else f"has no tables in schema {settings.schema} yet"
+    raise ConfigError(f"{display_url(settings)} {state}; run `broadsheet db upgrade`.")
+
+
+@contextlib.contextmanager
+def _migrating(engine: Engine, schema: str) -> Iterator[Config]:
+    """One transaction under one lock: migrations of two processes wait for each other."""
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    try:
+        with engine.begin() as connection:
+            connection.execute(
+                text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": f"{schema} migrations"}
+            )
+            exists = connection.scalar(
+                text("SELECT to_regnamespace(:schema) IS NOT NULL"), {"schema": schema}
+            )
+            if not exists:
+                connection.execute(text(f'CREATE SCHEMA "{schema}"'))
+            config.attributes.update(connection=connection, schema=schema)
+            yield config
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) == _INSUFFICIENT_PRIVILEGE:
+            why = str(error.orig).splitlines()[0]
+            raise ConfigError(f"The database role may not migrate schema {schema}: {why}.") from error
+        raise
