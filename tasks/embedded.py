@@ -137,8 +137,8 @@ class _Cluster:
             version = (self.data / "PG_VERSION").read_text().strip()
             if version != str(MAJOR_VERSION):
                 raise ConfigError(
-                    f"The embedded database in {self.data} was made by PostgreSQL {version}, and this Broadsheet "
-                    f"brings {MAJOR_VERSION}; upgrade it, or choose another BROADSHEET_HOME."
+                    f"The embedded database in {self.data} was made by PostgreSQL {version}, and this "
+                    f"Broadsheet brings {MAJOR_VERSION}; upgrade it, or choose another BROADSHEET_HOME."
                 )
             if not self._is_running(socket_directory):
                 self._start()

@@ -1,0 +1,83 @@
+"""Raw bytes kept by digest, compressed: what quarantine can be replayed from, and all of standard input."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import zstandard
+
+_CHUNK_BYTES = 1024 * 1024
+
+
+class Archive:
+    """A directory of zstd files that only its owner may enter; safe for several writers at once.
+
+    `pages/ab/cdef….zst` holds the bytes whose digest (`Page.digest`, as hex) is `abcdef…`;
+    `stdin/….jsonl.zst` holds one spooled standard input each.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def put(self, content: bytes) -> str:
+        """Keep these bytes and return their digest in hex; bytes already kept are not written again."""
+        digest = hashlib.blake2b(content, digest_size=16).hexdigest()
+        path = self._path(digest)
+        if not path.exists():
+            with self._temporary(path.parent) as (file, temporary):
+                file.write(zstandard.compress(content))
+                _settle(file, temporary, path)
+        return digest
+
+    def get(self, digest: str) -> bytes | None:
+        """The bytes with this digest (hex), None where they were never kept or are damaged."""
+        try:
+            content = zstandard.decompress(self._path(digest).read_bytes())
+        except (FileNotFoundError, zstandard.ZstdError):
+            return None
+        return content if hashlib.blake2b(content, digest_size=16).hexdigest() == digest else None
+
+    def spool_stdin(self, stream: BinaryIO) -> Path:
+        """Copy a stream of JSONL to a file named by its digest, in constant memory.
+
+        The same bytes give the same file, untouched, so the ledger knows them again.
+        """
+        spooled = hashlib.blake2b(digest_size=16)
+        with self._temporary(self._directory / "stdin") as (file, temporary):
+            with zstandard.ZstdCompressor().stream_writer(file, closefd=False) as compressed:
+                while chunk := stream.read(_CHUNK_BYTES):
+                    spooled.update(chunk)
+                    compressed.write(chunk)
+            path = temporary.with_name(f"{spooled.hexdigest()}.jsonl.zst")
+            if not path.exists():
+                _settle(file, temporary, path)
+        return path
+
+    def _path(self, digest: str) -> Path:
+        return self._directory / "pages" / digest[:2] / f"{digest[2:]}.zst"
+
+    @contextlib.contextmanager
+    def _temporary(self, directory: Path) -> Iterator[tuple[BinaryIO, Path]]:
+        """A new file in a directory made where missing; removed at the end unless it was moved away."""
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(suffix=".tmp", dir=directory)
+        temporary = Path(name)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                yield file, temporary
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def _settle(file: BinaryIO, temporary: Path, path: Path) -> None:
+    """Give a written file its name once its bytes are on disk: a name never stands for half a file."""
+    file.flush()
+    os.fsync(file.fileno())
+    temporary.rename(path)
