@@ -10,6 +10,7 @@ from schemas.records import Extraction, Headline
 from tasks.clean import block_texts
 from tasks.html_blocks import segment
 from tasks.html_body import find_body
+from tasks.html_headlines import drop_kickers, find_headlines
 from tasks.html_metadata import read_metadata
 
 
@@ -22,10 +23,11 @@ def extract_html(markup: str, url: str | None, fetched_at: datetime | None) -> E
     found = find_body(blocks, title, data.first("og:description", "description"))
     chosen = found.standfirst + found.blocks
     inside = set(chosen)
-    links = [block for block in blocks if block not in inside and block.linked > 0.8 * block.length and block.length >= 20]
+    links = find_headlines(blocks, inside, title, url)
+    drop_kickers(links)
     texts = block_texts([block.html for block in chosen + links])
     body = [text for text in texts[: len(chosen)] if text]
-    headlines = [Headline(text=text) for text in texts[len(chosen) :]]
+    headlines = [Headline(text=text, href=link.href) for text, link in zip(texts[len(chosen) :], links, strict=True)]
     return Extraction(
         is_article=bool(body),
         title=title,

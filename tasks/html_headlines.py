@@ -1,0 +1,226 @@
+"""Which blocks of a page are sidebar headlines: links to other stories, with the label of their list."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from selectolax.lexbor import LexborNode
+
+from tasks.fields.urls import absolute, registrable_domain
+from tasks.html_blocks import HEADINGS, Block, Place
+from tasks.html_body import fold, weigh
+
+_FURNITURE_TAGS = frozenset(("nav", "footer", "menu", "form", "address"))
+_FURNITURE = re.compile(
+    r"breadcrumb|cookie|consent|(?<![a-z])(?:nav|navbar|navigation|menu|submenu|footer|tags?|taglist|topics?|keywords?|"
+    r"social|sharing|share|byline|comments?|disqus|pagination|pager|ad|ads|advert\w*|sponsor\w*|outbrain|taboola)(?![a-z])"
+)
+_KICKER = re.compile(
+    r"(?<![a-z])(?:kicker|overline|eyebrow|category|rubric|badge|label|tag|prefix|time|date|timestamp|count|number|rank|icon|"
+    r"sr-only|visually-?hidden|screen-reader-text|dachzeile|spitzmarke|roofline|topline|flag)(?![a-z])|kicker|eyebrow|overline|visuallyhidden"
+)
+_NOT_A_STORY = re.compile(
+    r"/(?:authors?|autor(?:en|es)?|auteurs?|profile?|tags?|topics?|themen?|temas?|sujets?|categor(?:y|ies|ia)|kategorie|sections?|"
+    r"users?|login|account|abo|subscribe|newsletters?|search|suche|impressum|datenschutz|privacy|terms|contact|kontakt|about|"
+    r"podcasts?|shop|epaper|e-paper)(?:/|$)",
+    re.I,
+)
+_SHORTEST = 12
+_LONGEST = 250
+_LABEL_LONGEST = 60
+_LABEL_SPAN = 12_000
+"""Characters that a list under one label may hold; more than that is a whole page."""
+
+
+@dataclass(slots=True, eq=False)
+class Sighting:
+    """A sidebar headline as placed: elements, not yet texts."""
+
+    block: Block
+    nodes: list[LexborNode]
+    href: str
+    label: Block | None = None
+    byline: Block | None = None
+
+    @property
+    def html(self) -> str:
+        return "".join(node.html or "" for node in self.nodes)
+
+
+@dataclass(slots=True)
+class _Card:
+    """Adjacent blocks that lead to one address."""
+
+    href: str
+    blocks: list[tuple[Block, list[LexborNode]]] = field(default_factory=list)
+
+
+def find_headlines(blocks: list[Block], body: set[Block], title: str | None, url: str | None) -> list[Sighting]:
+    """Every placement of another story's headline, in page order.
+
+    Args:
+        body: blocks of the article itself; links inside its sentences are no headlines.
+        title: the article's own title, which is no headline on its page.
+        url: address of the page: links must stay within its registrable domain and lead elsewhere.
+    """
+    own = fold(title or "")
+    domain = registrable_domain(url)
+    here = _without_query(url or "")
+    furniture: dict[Place, bool] = {}
+    found: list[Sighting] = []
+    label: Block | None = None
+    card: _Card | None = None
+    card_label: Block | None = None
+
+    def close() -> None:
+        nonlocal card
+        if card is not None and (sighting := _headline_of(card, own)):
+            sighting.label = card_label if _labels(card_label, sighting.block) else None
+            found.append(sighting)
+        card = None
+
+    for block in blocks:
+        if _in_furniture(block.place, furniture):
+            continue
+        target = None if block in body else _target(block)
+        if target is None:
+            if _is_label(block):
+                close()
+                label = block
+            continue
+        nodes, href = target
+        resolved = _story(href, url, domain, here)
+        if resolved is None:
+            if _is_label(block):
+                close()
+                label = block
+            continue
+        if card is None or card.href != resolved:
+            close()
+            card = _Card(resolved)
+            card_label = label
+        card.blocks.append((block, nodes))
+    close()
+    return found
+
+
+def _target(block: Block) -> tuple[list[LexborNode], str] | None:
+    """The link that a block consists of, and the elements that show it."""
+    if block.place.link is not None:
+        return block.nodes, block.place.link
+    if not block.links or block.linked < 0.5 * block.length:
+        return None
+    link = max(block.links, key=lambda node: len(node.text()))
+    return [link], link.attributes.get("href") or ""
+
+
+def _story(href: str, url: str | None, domain: str | None, here: str) -> str | None:
+    """The absolute address if it may be another story of this site, else None."""
+    target = absolute(href, url) if url else (href or None)
+    if target is None or target.startswith(("#", "javascript:", "mailto:", "tel:")):
+        return None
+    if domain is not None and registrable_domain(target) != domain:
+        return None
+    bare = _without_query(target)
+    if bare == here:
+        return None
+    path = urlsplit(target).path
+    if path in ("", "/") or _NOT_A_STORY.search(path):
+        return None
+    return target
+
+
+def _without_query(url: str) -> str:
+    return url.partition("#")[0].partition("?")[0].rstrip("/").partition("://")[2]
+
+
+def looks_like_story(url: str) -> bool:
+    """True for an address that ends like those of single stories: words or a number, not one word."""
+    parts = urlsplit(url)
+    last = parts.path.rstrip("/").rpartition("/")[2]
+    return len(re.findall(r"[-_]", last)) >= 2 or bool(re.search(r"\d{4,}", parts.path + parts.query)) or last.endswith((".html", ".htm"))
+
+
+def _headline_of(card: _Card, own: str) -> Sighting | None:
+    """The block of a card that is its headline: a heading, else the first that is long enough for one."""
+    fitting = [
+        (block, nodes)
+        for block, nodes in card.blocks
+        if _SHORTEST <= weigh(shown := _shown(nodes)) and len(shown) <= _LONGEST and fold(shown) != own
+    ]
+    if not fitting:
+        return None
+    block, nodes = next(((b, n) for b, n in fitting if _is_heading(b)), fitting[0])
+    shown = _shown(nodes)
+    words = len(shown.split())
+    if words < 3 and weigh(shown) < 25 and not _is_heading(block):
+        return None
+    if not looks_like_story(card.href) and words < 6:
+        return None
+    return Sighting(block, nodes, card.href)
+
+
+def _is_heading(block: Block) -> bool:
+    if block.tag in HEADINGS:
+        return True
+    place: Place | None = block.place
+    for _ in range(3):
+        if place is None:
+            return False
+        if place.tag in HEADINGS:
+            return True
+        place = place.parent
+    return False
+
+
+def _shown(nodes: list[LexborNode]) -> str:
+    return " ".join(" ".join(node.text() for node in nodes).split())
+
+
+def drop_kickers(sightings: list[Sighting]) -> None:
+    """Take category, clock and rank out of headline links, where they are elements of their own."""
+    for sighting in sightings:
+        for node in sighting.nodes:
+            if node.tag == "-text":
+                continue
+            for inner in node.css("span[class], div[class], time, small, em[class], i[class], strong[class], b[class]"):
+                named = (inner.attributes.get("class") or inner.tag or "").lower()
+                if _KICKER.search(named) and len(inner.text()) < 0.6 * len(node.text()):
+                    inner.decompose()
+
+
+def _is_label(block: Block) -> bool:
+    """True for a short text that may head a list: a heading, or something that is set like one."""
+    if block.length > _LABEL_LONGEST:
+        return False
+    return _is_heading(block) or bool(re.search(r"title|head|label|caption|titel|titre|titulo", block.place.named))
+
+
+def _labels(label: Block | None, block: Block) -> bool:
+    """True when label and headline meet in an element small enough to be one list."""
+    if label is None:
+        return False
+    above = set(_chain(block.place))
+    meeting = next((place for place in _chain(label.place) if place in above), None)
+    return meeting is not None and meeting.tag not in ("body", "main") and meeting.chars <= _LABEL_SPAN
+
+
+def _chain(place: Place | None) -> Iterator[Place]:
+    while place is not None:
+        yield place
+        place = place.parent
+
+
+def _in_furniture(place: Place, known: dict[Place, bool]) -> bool:
+    found = known.get(place)
+    if found is None:
+        found = (
+            place.tag in _FURNITURE_TAGS
+            or (place.tag not in ("body", "main", "article") and place.weight < 400 and bool(_FURNITURE.search(place.named)))
+            or (place.parent is not None and _in_furniture(place.parent, known))
+        )
+        known[place] = found
+    return found
