@@ -99,7 +99,14 @@ def extract_records(batch: Batch, place: Place = Place()) -> Iterator[tuple[int,
                 left -= 1
             verdict = None
             yield unit, outcome
-        skip, verdict = 0, None
+        skip = 0
+
+
+def unread_unit(batch: Batch, place: Place) -> int | None:
+    """The unit that holds the record after `place`; None at the batch's end."""
+    sizes = [part.record_count for part in batch.parts] + [1] * len(batch.pages)
+    unit = place.unit + (place.unit < len(sizes) and place.record >= sizes[place.unit])
+    return unit if unit < len(sizes) else None
 
 
 def unread(batch: Batch, place: Place, error: InputError | PageError) -> Rejection:

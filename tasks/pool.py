@@ -24,7 +24,7 @@ from typing import IO
 
 from schemas.errors import BroadsheetError, PageError, PageOutOfMemory, PageTimeout, WorkerDied
 from schemas.records import Batch, BatchResult, Ignored, Limits, Rejection
-from tasks.batch import Outcome, Place, batch_result, hard_seconds, unread
+from tasks.batch import Outcome, Place, batch_result, hard_seconds, unread, unread_unit
 from tasks.worker import READY
 
 START_SECONDS = 60.0
@@ -111,9 +111,11 @@ class ExtractionPool:
                 except PageError as error:
                     if place.verdict is None:
                         place = replace(place, verdict=error)
-                    else:  # not even reading on to that record is possible
-                        outcomes.append(unread(batch, place, error))
-                        place = Place(place.unit + 1)
+                    elif (stuck := unread_unit(batch, place)) is not None:
+                        # Not even reading that record is possible: go on with what comes after its unit.
+                        reached = place.record if stuck == place.unit else 0
+                        outcomes.append(unread(batch, Place(stuck, reached), error))
+                        place = Place(stuck + 1)
                 worker = self._replace(worker)
         finally:
             self._idle.put(worker)

@@ -1,0 +1,229 @@
+"""The worker pool against pages that hang, kill and outgrow real worker processes.
+
+The faults come in through `sitecustomize`, which every worker imports at its start: the extractor then
+does what a page names. Everything else is what production runs.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from schemas.records import Batch, BatchResult, Limits, Page
+from tasks.pool import ExtractionPool, WorkerUnusable
+
+FAULTS = """
+import collections, ctypes, itertools, os, sys, time
+import tasks.batch
+
+whole = tasks.batch.extract_page
+
+def faulty(content, *arguments, **keywords):
+    if b"FAULT-segfault" in content:
+        ctypes.string_at(0)
+    if b"FAULT-exit" in content:
+        os._exit(3)
+    if b"FAULT-sleep" in content:
+        time.sleep(60)
+    if b"FAULT-swallow" in content:
+        while True:
+            try:
+                time.sleep(60)
+            except Exception:
+                pass
+    if b"FAULT-loop-in-c" in content:
+        collections.deque(itertools.repeat(None), maxlen=0)
+    if b"FAULT-memory" in content:
+        bytearray(8 << 30)
+    if b"FAULT-bug" in content:
+        raise KeyError("unforeseen")
+    if b"FAULT-modules" in content:
+        raise KeyError(" ".join(sorted({name.partition(".")[0] for name in sys.modules})))
+    return whole(content, *arguments, **keywords)
+
+tasks.batch.extract_page = faulty
+"""
+
+QUICK = Limits(page_seconds=0.4, worker_bytes=1 << 30)
+
+
+@pytest.fixture
+def faults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "sitecustomize.py").write_text(FAULTS)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+
+@pytest.fixture
+def pool(faults: None) -> Iterator[ExtractionPool]:
+    with ExtractionPool(1, QUICK) as pool:
+        yield pool
+
+
+def page(number: int, fault: str = "") -> Page:
+    text = (
+        f"Ferry {number} returns to Lorn Island\n\n{fault}\n\n"
+        f"The ferry number {number} sailed again on Monday after eleven weeks in dry dock, and a band met it.\n\n"
+        "Islanders had lived on what fishing boats could carry, said the harbour master on the quay.\n"
+    )
+    return Page(text.encode(), "text", url=f"https://paper.example/{number}", origin_record=number)
+
+
+def batch(*faults: str, **more: object) -> Batch:
+    pages = tuple(page(number, fault) for number, fault in enumerate(faults))
+    return replace(Batch(1, pages=pages, limits=QUICK), **more)  # type: ignore[arg-type]
+
+
+def rejected(result: BatchResult) -> dict[int, str]:
+    return {each.origin_record: each.reason for each in result.rejections}
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ("FAULT-segfault", "worker_died"),
+        ("FAULT-exit", "worker_died"),
+        ("FAULT-sleep", "timeout"),
+        ("FAULT-loop-in-c", "timeout"),
+        ("FAULT-memory", "memory"),
+        ("FAULT-bug", "extractor_error"),
+    ],
+)
+def test_a_fault_costs_its_page_only(pool: ExtractionPool, fault: str, reason: str) -> None:
+    result = pool.extract(batch("", fault, "", fault, ""))
+    assert rejected(result) == {1: reason, 3: reason}
+    assert [each.origin_record for each in result.pages] == [0, 2, 4]
+    assert result.read == 5
+    lost = result.rejections[0]
+    assert (lost.content, lost.url) == (page(1, fault).content, "https://paper.example/1")
+    assert rejected(pool.extract(batch("", ""))) == {}, "the pool goes on"
+
+
+def test_a_page_that_swallows_the_alarm_is_stopped_from_outside(
+    faults: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.pool.GRACE_SECONDS", 0.5)
+    with ExtractionPool(1, QUICK) as pool:
+        result = pool.extract(batch("", "FAULT-swallow", ""))
+    assert rejected(result) == {1: "timeout"}
+    assert "no sign of life" in result.rejections[0].detail
+
+
+def test_the_detail_says_how_the_worker_ended(pool: ExtractionPool) -> None:
+    result = pool.extract(batch("FAULT-segfault", "FAULT-exit", "FAULT-bug"))
+    segfault, exit_code, bug = (each.detail for each in result.rejections)
+    assert "SIGSEGV" in segfault and "extract_page" not in exit_code
+    assert "exit code 3" in exit_code
+    assert "KeyError: 'unforeseen'" in bug
+
+
+def test_workers_hold_neither_prefect_nor_sqlalchemy(pool: ExtractionPool) -> None:
+    import prefect  # noqa: F401  as in a flow's process
+    import sqlalchemy  # noqa: F401
+
+    modules = pool.extract(batch("FAULT-modules")).rejections[0].detail
+    assert "bs4" in modules
+    assert not {"prefect", "sqlalchemy", "psycopg", "pydantic"} & set(modules.replace("'", " ").split())
+
+
+def test_accept_is_counted_across_a_death(pool: ExtractionPool) -> None:
+    result = pool.extract(batch("", "FAULT-exit", "", "", "", accept=3))
+    assert (result.read, result.ignored) == (3, 2)
+    assert rejected(result) == {1: "worker_died"}
+    assert [each.origin_record for each in result.pages] == [0, 2]
+
+
+def test_a_killed_worker_costs_at_most_the_page_in_hand(faults: None) -> None:
+    with ExtractionPool(2, Limits()) as pool:
+        pool.extract(batch(""))
+        for worker in list(pool._running):  # idle ones: nothing is lost
+            os.kill(worker._process.pid, signal.SIGKILL)
+        time.sleep(0.2)
+        assert rejected(pool.extract(batch("", ""))) == {}
+
+        running = pool.submit(batch("", "FAULT-sleep", "", limits=Limits(page_seconds=30)))
+        time.sleep(1.0)
+        for worker in list(pool._running):
+            os.kill(worker._process.pid, signal.SIGKILL)
+        result = running.result(timeout=30)
+    assert rejected(result) == {1: "worker_died"}
+    assert len(result.pages) == 2
+
+
+def test_batches_run_side_by_side_from_many_threads(faults: None) -> None:
+    results: list[BatchResult] = []
+    with ExtractionPool(2, QUICK) as pool:
+        threads = [
+            threading.Thread(target=lambda: results.append(pool.extract(batch("", "FAULT-exit", ""))))
+            for _ in range(6)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert [rejected(result) for result in results] == [{1: "worker_died"}] * 6
+
+
+def test_leaving_the_pool_ends_workers_and_waiting_callers(faults: None) -> None:
+    with ExtractionPool(1, Limits()) as pool:
+        running = pool.submit(batch("FAULT-sleep", limits=Limits(page_seconds=60)))
+        time.sleep(1.0)
+        [worker] = pool._running
+    assert worker._process.returncode is not None
+    with pytest.raises(WorkerUnusable):
+        running.result(timeout=5)
+
+
+def test_workers_end_with_their_parent(tmp_path: Path) -> None:
+    import subprocess
+    import sys
+
+    program = (
+        "import time; from schemas.records import *; from tasks.pool import ExtractionPool\n"
+        "pool = ExtractionPool(2, Limits()).__enter__()\n"
+        "pool.extract(Batch(1, pages=(Page(b'x', 'text'),)))\n"
+        "print(*[worker._process.pid for worker in pool._running], flush=True); time.sleep(60)"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    with parent:
+        assert parent.stdout is not None
+        workers = [int(word) for word in parent.stdout.readline().split()]
+        parent.kill()
+    deadline = time.monotonic() + 10
+    while any(is_alive(worker) for worker in workers):
+        assert time.monotonic() < deadline, "workers outlive their parent"
+        time.sleep(0.05)
+    assert len(workers) == 2
+
+
+def is_alive(process: int) -> bool:
+    """False for a zombie, too: its new parent may be slow to ask for it."""
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{process}/status").read_text()
+    except OSError:
+        return False
+
+
+def test_a_worker_that_cannot_start_fails_loudly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, sys\nsys.stderr.write('no such luck')\nos._exit(9)\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with ExtractionPool(1, QUICK) as pool, pytest.raises(WorkerUnusable, match="no such luck"):
+        pool.extract(batch(""))
+
+
+def test_another_package_called_tasks_does_not_matter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tasks").mkdir()
+    (tmp_path / "tasks" / "__init__.py").write_text("raise RuntimeError('the wrong one')")
+    monkeypatch.chdir(tmp_path)
+    with ExtractionPool(1, QUICK) as pool:
+        assert pool.extract(batch("", "")).read == 2
