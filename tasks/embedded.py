@@ -65,8 +65,8 @@ datestyle = 'ISO, YMD'
 lc_messages = 'C'
 default_text_search_config = 'pg_catalog.simple'
 log_checkpoints = off
-# Statements carry page text, which has no place in a log.
-log_min_error_statement = panic
+# Errors and statements carry page text, which has no place in a log; whoever caused one is told.
+log_min_messages = log
 """
 
 
