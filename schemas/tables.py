@@ -1,9 +1,8 @@
 """The declared tables, and the staging tables that a load fills by COPY.
 
 Names are unqualified: every connection's search path is the one schema that holds them all. Texts of
-pages are compared and sorted by code point (`COLLATE "C"`), so that no answer depends on a server's
-locale. Digests are 16 bytes (BLAKE2b): whatever a page says, its key fits an index. There are no
-triggers and no extensions; PostgreSQL 15 and later.
+pages are found by digests of 16 bytes (BLAKE2b): whatever a page says, its key fits an index, and no
+answer depends on a server's locale. There are no triggers and no extensions; PostgreSQL 15 and later.
 """
 
 from __future__ import annotations
@@ -35,9 +34,6 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlalchemy.orm import DeclarativeBase, Mapped, MappedColumn, mapped_column
-
-EXACT = Text(collation="C")
-"""Text that is compared by code point."""
 
 OUTCOMES = ("loaded", "updated", "unchanged", "duplicate", "non_article", "quarantined")
 """What becomes of a page; together they are `read`."""
@@ -106,7 +102,6 @@ class Source(Base):
     id: Mapped[Id]
     name: Mapped[str] = column(
         "As the user or the input names it, else the registrable domain of the page's URL.",
-        EXACT,
         unique=True,
     )
 
@@ -188,9 +183,9 @@ class LoadedPart(Base):
         {"comment": "Parts of inputs that are loaded: a part is loaded whole or not at all."},
     )
 
-    fingerprint: Mapped[str] = column("Digest of the input's URI, size and time.", EXACT, primary_key=True)
+    fingerprint: Mapped[str] = column("Digest of the input's URI, size and time.", primary_key=True)
     selection: Mapped[str] = column(
-        "Digest of how the user wanted it read; empty for the default.", EXACT, primary_key=True
+        "Digest of how the user wanted it read; empty for the default.", primary_key=True
     )
     first_record: Mapped[int] = column(
         "Number of its first record, from 0.", primary_key=True, autoincrement=False
@@ -198,7 +193,7 @@ class LoadedPart(Base):
     record_count: Mapped[int] = column("How many records it holds, page or not.")
     next_offset: Mapped[int] = column("Byte offset behind it, where the input can seek; else 0.")
     last: Mapped[bool] = column("True where the input ends with it.")
-    uri: Mapped[str] = column("The input.", EXACT)
+    uri: Mapped[str] = column("The input.")
     byte_count: Mapped[int] = column("About how many bytes it holds.")
     damage: Mapped[str | None] = column("What stopped the reading behind it, if the input is damaged.")
     batch_id: Mapped[int] = reference("batches", "The batch it was loaded with.", index=True)
@@ -229,9 +224,9 @@ class StoredPage(Base):
     url_key: Mapped[bytes | None] = column("Digest of its URL in normal form: finds captures.", index=True)
     text_digest: Mapped[bytes | None] = column("The text found on it: a version of its article.")
     kind: Mapped[str] = column("html, or text for flattened page text.")
-    url: Mapped[str | None] = column("Its URL, where the input states one.", EXACT)
+    url: Mapped[str | None] = column("Its URL, where the input states one.")
     reason: Mapped[str | None] = column("Why it is no article: listing, not_found, consent …")
-    origin_uri: Mapped[str] = column("The input that holds it.", EXACT)
+    origin_uri: Mapped[str] = column("The input that holds it.")
     extractor: Mapped[str] = column("Version of the extractor that read it.")
 
 
@@ -260,8 +255,8 @@ class Article(Base):
     page_key: Mapped[bytes] = column("Key of the page that gives the current text.")
     page_digest: Mapped[bytes] = column("Digest of that page's raw bytes.")
     fetched_at: Mapped[datetime | None] = column("Fetch time of that page; NULL when unknown.")
-    url: Mapped[str | None] = column("Where to read it: its canonical URL, else the page's own.", EXACT)
-    canonical_url: Mapped[str | None] = column("The canonical URL that the page declares.", EXACT)
+    url: Mapped[str | None] = column("Where to read it: its canonical URL, else the page's own.")
+    canonical_url: Mapped[str | None] = column("The canonical URL that the page declares.")
     title: Mapped[str | None] = column("Headline of the article.")
     summary: Mapped[str | None] = column("Standfirst: the lines below the title.")
     authors: Mapped[list[str]] = column("Authors as printed, in order.")
@@ -339,8 +334,8 @@ class StoredHeadline(Base):
     truncated: Mapped[bool] = column("True when every variant with this key is cut off.")
     linked_by: Mapped[str | None] = column("How the article was found: target or title.")
     key_digest: Mapped[bytes] = column("Digest of its key.", unique=True)
-    key: Mapped[str] = column("Normal form of its text; equal keys are the same headline.", EXACT)
-    text: Mapped[str] = column("The text that stands for it: whole before cut off, then the shortest.", EXACT)
+    key: Mapped[str] = column("Normal form of its text; equal keys are the same headline.")
+    text: Mapped[str] = column("The text that stands for it: whole before cut off, then the shortest.")
 
 
 class HeadlineVariant(Base):
@@ -355,8 +350,8 @@ class HeadlineVariant(Base):
     id: Mapped[Id]
     headline_id: Mapped[int | None] = reference("headlines", "Its headline; NULL until settled.", index=True)
     digest: Mapped[bytes] = column("Digest of its text.", unique=True)
-    text: Mapped[str] = column("The text.", EXACT)
-    key: Mapped[str] = column("Normal form of the text; ends in … where the text is cut off.", EXACT)
+    text: Mapped[str] = column("The text.")
+    key: Mapped[str] = column("Normal form of the text; ends in … where the text is cut off.")
 
 
 class LinkTarget(Base):
@@ -368,7 +363,7 @@ class LinkTarget(Base):
     id: Mapped[Id]
     article_id: Mapped[int | None] = reference("articles", "The article it leads to, once known.", index=True)
     key: Mapped[bytes] = column("Digest of its URL, as in articles.key and pages.url_key.", unique=True)
-    url: Mapped[str] = column("URL in normal form; as written where the page's own URL is unknown.", EXACT)
+    url: Mapped[str] = column("URL in normal form; as written where the page's own URL is unknown.")
 
 
 class HeadlineLink(Base):
@@ -389,7 +384,7 @@ class SidebarLabel(Base):
 
     id: Mapped[SmallId]
     digest: Mapped[bytes] = column("Digest of the label.", unique=True)
-    text: Mapped[str] = column("The label as shown.", EXACT)
+    text: Mapped[str] = column("The label as shown.")
 
 
 class Byline(Base):
@@ -400,7 +395,7 @@ class Byline(Base):
 
     id: Mapped[SmallId]
     digest: Mapped[bytes] = column("Digest of the byline.", unique=True)
-    text: Mapped[str] = column("The byline as shown.", EXACT)
+    text: Mapped[str] = column("The byline as shown.")
 
 
 class Sighting(Base):
@@ -437,9 +432,7 @@ class QuarantineEntry(Base):
     __tablename__ = "quarantine"
     __table_args__ = (
         Index("quarantine_open_idx", "reason", postgresql_where=text("resolved_at IS NULL")),
-        {
-            "comment": "Pages that could not be read, processed or stored; one row each, however often tried."
-        },
+        {"comment": "Pages that could not be read, processed or stored; one row each, however often tried."},
     )
 
     id: Mapped[Id]
@@ -448,9 +441,9 @@ class QuarantineEntry(Base):
     reason: Mapped[str] = column("Why, in one word.")
     stage: Mapped[str] = column("Where: read, clean, extract or load.")
     detail: Mapped[str] = column("What happened.")
-    origin_uri: Mapped[str] = column("The input that holds it.", EXACT)
+    origin_uri: Mapped[str] = column("The input that holds it.")
     origin_record: Mapped[int] = column("Number of its record within the input, from 0.")
-    url: Mapped[str | None] = column("Its URL, where the input states one.", EXACT)
+    url: Mapped[str | None] = column("Its URL, where the input states one.")
     kind: Mapped[str | None] = column("html or text, where known.")
     fetched_at: Mapped[datetime | None] = column("Fetch time as the input states it.")
     source: Mapped[str | None] = column("Where it comes from, as the input or the user says.")
@@ -556,8 +549,8 @@ staged_texts = _staging(
     Column("dictionary", Text),
     Column("ordinal", Integer),
     Column("digest", LargeBinary),
-    Column("text", EXACT),
-    Column("key", EXACT),
+    Column("text", Text),
+    Column("key", Text),
 )
 """Distinct texts of a batch's sidebar headlines, by the table each belongs to."""
 

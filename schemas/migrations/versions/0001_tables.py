@@ -15,7 +15,7 @@ def upgrade() -> None:
         "bylines",
         sa.Column("id", sa.Integer(), sa.Identity(always=False), nullable=False, comment="Identity key."),
         sa.Column("digest", sa.LargeBinary(), nullable=False, comment="Digest of the byline."),
-        sa.Column("text", sa.Text(collation="C"), nullable=False, comment="The byline as shown."),
+        sa.Column("text", sa.Text(), nullable=False, comment="The byline as shown."),
         sa.PrimaryKeyConstraint("id", name=op.f("bylines_pkey")),
         sa.UniqueConstraint("digest", name=op.f("bylines_digest_key")),
         comment="Bylines of sidebar headlines.",
@@ -190,7 +190,7 @@ def upgrade() -> None:
         "sidebar_labels",
         sa.Column("id", sa.Integer(), sa.Identity(always=False), nullable=False, comment="Identity key."),
         sa.Column("digest", sa.LargeBinary(), nullable=False, comment="Digest of the label."),
-        sa.Column("text", sa.Text(collation="C"), nullable=False, comment="The label as shown."),
+        sa.Column("text", sa.Text(), nullable=False, comment="The label as shown."),
         sa.PrimaryKeyConstraint("id", name=op.f("sidebar_labels_pkey")),
         sa.UniqueConstraint("digest", name=op.f("sidebar_labels_digest_key")),
         comment="Labels of sidebar lists (Explore, Most read …).",
@@ -200,7 +200,7 @@ def upgrade() -> None:
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False, comment="Identity key."),
         sa.Column(
             "name",
-            sa.Text(collation="C"),
+            sa.Text(),
             nullable=False,
             comment="As the user or the input names it, else the registrable domain of the page's URL.",
         ),
@@ -250,15 +250,12 @@ def upgrade() -> None:
         ),
         sa.Column(
             "url",
-            sa.Text(collation="C"),
+            sa.Text(),
             nullable=True,
             comment="Where to read it: its canonical URL, else the page's own.",
         ),
         sa.Column(
-            "canonical_url",
-            sa.Text(collation="C"),
-            nullable=True,
-            comment="The canonical URL that the page declares.",
+            "canonical_url", sa.Text(), nullable=True, comment="The canonical URL that the page declares."
         ),
         sa.Column("title", sa.Text(), nullable=True, comment="Headline of the article."),
         sa.Column("summary", sa.Text(), nullable=True, comment="Standfirst: the lines below the title."),
@@ -473,13 +470,13 @@ def upgrade() -> None:
         sa.Column("key_digest", sa.LargeBinary(), nullable=False, comment="Digest of its key."),
         sa.Column(
             "key",
-            sa.Text(collation="C"),
+            sa.Text(),
             nullable=False,
             comment="Normal form of its text; equal keys are the same headline.",
         ),
         sa.Column(
             "text",
-            sa.Text(collation="C"),
+            sa.Text(),
             nullable=False,
             comment="The text that stands for it: whole before cut off, then the shortest.",
         ),
@@ -519,7 +516,7 @@ def upgrade() -> None:
         ),
         sa.Column(
             "url",
-            sa.Text(collation="C"),
+            sa.Text(),
             nullable=False,
             comment="URL in normal form; as written where the page's own URL is unknown.",
         ),
@@ -578,13 +575,11 @@ def upgrade() -> None:
             comment="The text found on it: a version of its article.",
         ),
         sa.Column("kind", sa.Text(), nullable=False, comment="html, or text for flattened page text."),
-        sa.Column(
-            "url", sa.Text(collation="C"), nullable=True, comment="Its URL, where the input states one."
-        ),
+        sa.Column("url", sa.Text(), nullable=True, comment="Its URL, where the input states one."),
         sa.Column(
             "reason", sa.Text(), nullable=True, comment="Why it is no article: listing, not_found, consent …"
         ),
-        sa.Column("origin_uri", sa.Text(collation="C"), nullable=False, comment="The input that holds it."),
+        sa.Column("origin_uri", sa.Text(), nullable=False, comment="The input that holds it."),
         sa.Column("extractor", sa.Text(), nullable=False, comment="Version of the extractor that read it."),
         sa.CheckConstraint("kind IN ('html', 'text')", name=op.f("pages_kind_check")),
         sa.ForeignKeyConstraint(["article_id"], ["articles.id"], name=op.f("pages_article_id_fkey")),
@@ -601,14 +596,11 @@ def upgrade() -> None:
     op.create_table(
         "parts",
         sa.Column(
-            "fingerprint",
-            sa.Text(collation="C"),
-            nullable=False,
-            comment="Digest of the input's URI, size and time.",
+            "fingerprint", sa.Text(), nullable=False, comment="Digest of the input's URI, size and time."
         ),
         sa.Column(
             "selection",
-            sa.Text(collation="C"),
+            sa.Text(),
             nullable=False,
             comment="Digest of how the user wanted it read; empty for the default.",
         ),
@@ -629,7 +621,7 @@ def upgrade() -> None:
             comment="Byte offset behind it, where the input can seek; else 0.",
         ),
         sa.Column("last", sa.Boolean(), nullable=False, comment="True where the input ends with it."),
-        sa.Column("uri", sa.Text(collation="C"), nullable=False, comment="The input."),
+        sa.Column("uri", sa.Text(), nullable=False, comment="The input."),
         sa.Column("byte_count", sa.BigInteger(), nullable=False, comment="About how many bytes it holds."),
         sa.Column(
             "damage",
@@ -657,16 +649,14 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=False, comment="Why, in one word."),
         sa.Column("stage", sa.Text(), nullable=False, comment="Where: read, clean, extract or load."),
         sa.Column("detail", sa.Text(), nullable=False, comment="What happened."),
-        sa.Column("origin_uri", sa.Text(collation="C"), nullable=False, comment="The input that holds it."),
+        sa.Column("origin_uri", sa.Text(), nullable=False, comment="The input that holds it."),
         sa.Column(
             "origin_record",
             sa.BigInteger(),
             nullable=False,
             comment="Number of its record within the input, from 0.",
         ),
-        sa.Column(
-            "url", sa.Text(collation="C"), nullable=True, comment="Its URL, where the input states one."
-        ),
+        sa.Column("url", sa.Text(), nullable=True, comment="Its URL, where the input states one."),
         sa.Column("kind", sa.Text(), nullable=True, comment="html or text, where known."),
         sa.Column(
             "fetched_at",
@@ -736,10 +726,10 @@ def upgrade() -> None:
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False, comment="Identity key."),
         sa.Column("headline_id", sa.BigInteger(), nullable=True, comment="Its headline; NULL until settled."),
         sa.Column("digest", sa.LargeBinary(), nullable=False, comment="Digest of its text."),
-        sa.Column("text", sa.Text(collation="C"), nullable=False, comment="The text."),
+        sa.Column("text", sa.Text(), nullable=False, comment="The text."),
         sa.Column(
             "key",
-            sa.Text(collation="C"),
+            sa.Text(),
             nullable=False,
             comment="Normal form of the text; ends in … where the text is cut off.",
         ),
