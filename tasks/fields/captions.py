@@ -1,0 +1,99 @@
+"""Image captions: the caption and its credit apart."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from tasks.fields.agencies import find_agency
+from tasks.fields.lexicon import alternation, fold, start
+
+_LONGEST = 2_000
+_CREDIT_LENGTH = 90
+
+
+@cache
+def _lead() -> re.Pattern[str]:
+    """`Photo:`, `Photograph by`, `©`, `Foto -` at the start of a credit."""
+    return re.compile(
+        rf"(?:\s*(?:©|\(c\)|®|/|\||(?:{alternation('credit')})(?:\s*[:/|.-]|\s+(?:by|von|de|di|par|por|av)\b|(?=\s*[:©]))|by\b)\s*)+",
+        re.IGNORECASE,
+    )
+
+
+@cache
+def _marked() -> re.Pattern[str]:
+    """Where a credit begins inside a caption: a sign, or a credit word with a colon."""
+    return re.compile(
+        rf"\s*(?:©|\(c\)\s|(?<![\w])(?:{alternation('credit')})(?:\s(?:by|von|de|di|par|por|av|credit|courtesy))?\s?[:©])",
+        re.IGNORECASE,
+    )
+
+
+_SLASH = re.compile(r"\s/\s+([^/]{2,60})$")
+_BRACKET = re.compile(r"\s*[(\[]([^()\[\]]{2,90})[)\]]\s*\.?$")
+_GLUED = re.compile(r"(?<=[.!?…”\"'’)])\s*([^.!?…]{2,70})$")
+_SOURCE_LIKE = re.compile(r"(?<!\w)[A-ZÀ-Þ][^\s/]{0,40}(?:\s[^\s/]{1,40}){0,4}/[A-ZÀ-Þ][^/]{1,50}$")
+
+
+def strip_credit(text: str) -> str:
+    """A credit without `Photo:`, `©`, `/` and closing brackets."""
+    text = text.strip(" \t([|–—-")
+    found = _lead().match(text)
+    if found:
+        text = text[found.end() :]
+    return text.strip(" \t)]|:/.,–—-")
+
+
+def is_credit(text: str) -> bool:
+    """True for a line that is nothing but a picture's credit."""
+    text = text.strip()
+    if not 2 <= len(text) <= _CREDIT_LENGTH:
+        return False
+    folded = fold(text)
+    if text.startswith(("©", "(c)")) or start(folded, "credit") and _lead().match(text):
+        return True
+    return bool(_SOURCE_LIKE.fullmatch(text)) or (find_agency(text) is not None and len(text.split()) <= 4)
+
+
+def split_credit(text: str) -> tuple[str | None, str | None]:
+    """(caption, credit) of an image's caption, either of them None where it is not there."""
+    text = text[:_LONGEST].strip()
+    if not text:
+        return None, None
+    marked = _marked().search(text)
+    if marked and len(text) - marked.start() <= _CREDIT_LENGTH + 30:
+        caption, rest = text[: marked.start()], text[marked.start() :]
+        bracket = caption.rstrip().endswith(("(", "["))
+        credit = strip_credit(rest.split(")")[0] if bracket else rest)
+        if rest.lstrip().startswith("©"):
+            first = _marked().search(credit)
+            if first and first.start() > 1:  # `© dpa Foto: Jo Doe`: the right holder
+                credit = credit[: first.start()]
+        return _whole(caption), strip_credit(credit) or None
+    for pattern, trusted in ((_SLASH, True), (_BRACKET, False), (_GLUED, False)):
+        found = pattern.search(text)
+        if found and (trusted or _looks_credit(found.group(1), bracket=pattern is _BRACKET)):
+            return _whole(text[: found.start()]), strip_credit(found.group(1)) or None
+    if is_credit(text):
+        return None, strip_credit(text) or None
+    return _whole(text), None
+
+
+def _looks_credit(text: str, *, bracket: bool) -> bool:
+    words = text.split()
+    if not words or len(words) > 9:
+        return False
+    folded = fold(text)
+    if (
+        find_agency(text)
+        and len(words) <= 6
+        or "/" in text
+        or re.search(rf"(?<!\w)(?:{alternation('credit')})(?!\w)", folded)
+    ):
+        return text[:1].isupper() or bracket
+    return False
+
+
+def _whole(caption: str) -> str | None:
+    return caption.strip(" \t([|/–—-") or None
