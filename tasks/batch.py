@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import repeat
 from types import FrameType
 
 from schemas.errors import (
@@ -84,6 +85,10 @@ def extract_records(batch: Batch, place: Place = Place()) -> Iterator[tuple[int,
     left = batch.accept
     skip, verdict = place.record, place.verdict
     for unit in range(place.unit, len(batch.parts) + len(batch.pages)):
+        if left == 0 and unit < len(batch.parts):  # nothing of it is wanted: leave it closed
+            yield from repeat((unit, Ignored()), batch.parts[unit].record_count - skip)
+            skip = 0
+            continue
         for found in _read_unit(batch, unit):
             if skip:
                 skip -= 1

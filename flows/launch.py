@@ -1,0 +1,68 @@
+"""Runs a flow from the command line: chooses its Prefect, and starts what takes time side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from typing import Any, Literal
+
+from flows.environment import prepare_prefect
+from schemas.errors import BroadsheetError
+from schemas.records import Counts, RunReport
+from schemas.settings import Settings
+
+
+def launch(
+    flow: Literal["ingest", "backfill"],
+    parameters: Mapping[str, Any],
+    settings: Settings,
+    watch: Callable[[Counts], None] = lambda counts: None,
+) -> RunReport:
+    """Run the flow in this process and report what it did.
+
+    Args:
+        flow: which one.
+        parameters: the flow's own, by name.
+        settings: what the flow will read from the environment, too.
+        watch: called with the counts so far whenever a batch is done.
+
+    Raises:
+        ConfigError: an input or the database is not what the parameters or settings say.
+    """
+    prepare_prefect(settings)
+    with _database_starting(settings):
+        from flows import backfill, ingest
+        from flows.run import Observer, observer
+
+        seen = Observer(watch)
+        token = observer.set(seen)
+        try:
+            run = backfill.backfill if flow == "backfill" else ingest.ingest
+            state = run(**parameters, return_state=True)
+        finally:
+            observer.reset(token)
+        if seen.report is not None:
+            return seen.report
+        state.result()  # raises what ended the flow before it had anything to report
+        raise BroadsheetError(f"The {flow} flow ended as {state.name} and reported nothing.")
+
+
+@contextmanager
+def _database_starting(settings: Settings) -> Iterator[None]:
+    """Start the embedded PostgreSQL beside the block, which then finds it running.
+
+    A server of one's own is asked at once instead: when it refuses, nothing else need start.
+    """
+    if settings.database_url is not None:
+        from tasks.database import open_database
+
+        with open_database(settings):
+            yield
+        return
+    from tasks.embedded import use_embedded
+
+    with ExitStack() as users, ThreadPoolExecutor(1) as thread:
+        entered = thread.submit(users.enter_context, use_embedded(settings.home))
+        yield
+        entered.result()

@@ -1,0 +1,50 @@
+"""What a finished run says of itself in Prefect: its state, a sentence, a table."""
+
+from __future__ import annotations
+
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
+
+from schemas.records import RunReport
+
+
+def sentence(report: RunReport) -> str:
+    """The counts an operator looks for, in one line."""
+    if report.message:
+        return report.message
+    counts = report.counts
+    if not counts.read:
+        return f"nothing new, {report.skipped} parts known, {report.ignored} records ignored"
+    words = ("loaded", "updated", "duplicate", "unchanged", "non_article", "quarantined")
+    parts = (f"{getattr(counts, word)} {word.replace('_', '-')}" for word in words)
+    return f"{counts.read} pages read: {', '.join(parts)}"
+
+
+def final_state(report: RunReport) -> State[None]:
+    """Completed, Completed by the name of Partial, or Failed."""
+    if report.state == "failed":
+        return Failed(message=sentence(report))
+    name = "Partial" if report.state == "partial" else "Completed"
+    return Completed(name=name, message=sentence(report))
+
+
+def rows(report: RunReport) -> list[dict[str, str]]:
+    """The summary table: every outcome with its share of the pages read, then what lies beside the sum."""
+    counts = report.counts.as_dict()
+    read = counts["read"]
+    table = [
+        {"": word, "count": f"{count:,}", "share": f"{count / read:.1%}" if read else ""}
+        for word, count in counts.items()
+    ]
+    beside = {
+        "ignored": report.ignored,
+        "skipped parts": report.skipped,
+        **{f"quarantined: {reason}": count for reason, count in sorted(report.quarantined_by_reason.items())},
+        "sidebar headlines, new": report.headlines_new,
+        "sidebar headlines, seen again": report.headlines_seen_again,
+        "sightings": report.sightings,
+    }
+    table += [{"": word, "count": f"{count:,}", "share": ""} for word, count in beside.items()]
+    speed = report.counts.read / report.seconds if report.seconds else 0.0
+    table.append({"": "pages a second", "count": f"{speed:,.1f}", "share": ""})
+    return table
