@@ -6,14 +6,19 @@ Prefect, SQLAlchemy and the parsers take seconds to import; each command imports
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, Literal, NoReturn
 
 import click
 
+from flows.database_commands import db
+from flows.options import reading, running, selection
 from schemas.errors import BroadsheetError, ConfigError, PageError
+from schemas.records import Input, KnownPart
+from schemas.settings import Settings
 
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130
 """Exit codes beside 0: the run failed, the command or a setting is wrong, Ctrl-C."""
@@ -32,6 +37,44 @@ def broadsheet() -> None:
 
     Exit codes: 0 fine, 1 the run failed, 2 the command or a setting is wrong, 130 interrupted.
     """
+
+
+@broadsheet.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@reading
+@running
+def ingest(paths: tuple[str, ...], **options: Any) -> None:
+    """Load scraped pages. What is loaded already is skipped.
+
+    A PATH is a file, a directory (with everything below it), a quoted glob, or - for JSONL on standard input.
+    Read are .txt, .html, .htm, .jsonl, .warc and .wet, each plain or as .gz or .zst; other files in a
+    directory are passed over.
+
+    \b
+    Examples:
+      broadsheet ingest examples
+      broadsheet ingest 'landing/2025-05-*/*.warc.gz' --domain example.org
+      broadsheet ingest landing --path-pattern '{source}/{date}/*.txt'
+      zcat dump.jsonl.gz | broadsheet ingest - --fields html=raw_html,url=link
+    """
+    _run("ingest", paths, **options)
+
+
+@broadsheet.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@reading
+@running
+def backfill(paths: tuple[str, ...], **options: Any) -> None:
+    """Load pages of the past, chosen by path and fetch date.
+
+    Takes the same inputs and options as ingest, and skips what is loaded in the same way. Older captures
+    never replace the newer text of an article.
+
+    \b
+    Example:
+      broadsheet backfill archive/2024 --since 2024-03-01 --until 2024-03-31
+    """
+    _run("backfill", paths, **options)
 
 
 @broadsheet.command()
@@ -78,6 +121,56 @@ def _page_bytes(file: Path) -> bytes:
     if len(content) > limit:
         raise PageTooLarge(f"more than {limit:,} bytes, the limit for one page")
     return content
+
+
+broadsheet.add_command(db)
+
+
+def _run(
+    flow: Literal["ingest", "backfill"],
+    paths: tuple[str, ...],
+    *,
+    workers: int | None,
+    max_quarantine: float,
+    json_output: bool,
+    quiet: bool,
+    **chosen: Any,
+) -> None:
+    """Check what was asked for, run the flow on it, tell what it did."""
+    from flows.progress import show_run
+    from tasks.plan import plan
+
+    settings = Settings.from_environment()
+    wanted = selection(**chosen)
+    inputs = _spooled(paths, settings)
+    plan(inputs, wanted, _NothingKnown())  # complains at once; Prefect takes seconds to start
+    parameters = {
+        **asdict(wanted),
+        "paths": inputs,
+        "fields": dict(wanted.fields),
+        "workers": workers or settings.workers,
+        "max_quarantine": max_quarantine,
+    }
+    show_run(flow, parameters, settings, json_output=json_output, quiet=quiet)
+
+
+class _NothingKnown:
+    """An empty ledger."""
+
+    def parts(self, inputs: Sequence[Input], selection: str) -> Mapping[str, Sequence[KnownPart]]:
+        return {}
+
+
+def _spooled(paths: tuple[str, ...], settings: Settings) -> list[str]:
+    """The paths, with - replaced by a copy of standard input that can be read again later."""
+    if "-" not in paths:
+        return list(paths)
+    if sys.stdin.isatty():
+        raise ConfigError("Nothing is piped into standard input, which - stands for.")
+    from tasks.archive import Archive
+
+    spooled = str(Archive(settings.archive).spool_stdin(sys.stdin.buffer))
+    return list(dict.fromkeys(spooled if path == "-" else path for path in paths))
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -163,3 +163,28 @@ def selection(
         until=until,
         limit=limit,
     )
+
+
+def running(command: Command) -> Command:
+    """Add the options of a command that runs a flow: workers, tolerance, output."""
+    for option in reversed(
+        (
+            click.option(
+                "--workers",
+                type=click.IntRange(1, 256),
+                help="Extraction processes; BROADSHEET_WORKERS or the number of cores unless given.",
+            ),
+            click.option(
+                "--max-quarantine",
+                type=share,
+                metavar="SHARE",
+                default="0.5",
+                show_default=True,
+                help="The run fails when more than this share of at least 100 pages is quarantined: 0.5 or 50%.",
+            ),
+            as_json,
+            click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors."),
+        )
+    ):
+        command = option(command)
+    return command

@@ -1,0 +1,101 @@
+"""The commands `broadsheet db …`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+
+import click
+
+
+@click.group()
+def db() -> None:
+    """Reach the database itself.
+
+    Without BROADSHEET_DATABASE_URL it is an embedded PostgreSQL, which runs while a broadsheet command uses it.
+    """
+
+
+@db.command()
+@click.option("--hold", is_flag=True, help="Keep the embedded PostgreSQL running until Ctrl-C.")
+def url(hold: bool) -> None:
+    """Print the URL of the database, for psql and other programs.
+
+    The password of a server of your own is shown as three stars. The embedded PostgreSQL has none: its socket
+    is in a directory that only you may enter.
+
+    \b
+    Examples:
+      broadsheet db url
+      broadsheet db url --hold    # and open it in another program meanwhile
+    """
+    from schemas.settings import Settings
+    from tasks.database import display_url, open_database
+    from tasks.embedded import use_embedded
+
+    settings = Settings.from_environment()
+    if settings.database_url:
+        click.echo(display_url(settings))
+        return
+    with open_database(settings), use_embedded(settings.home) as server:
+        plain = server.url.replace("postgresql+psycopg://", "postgresql://", 1)
+        click.echo(f"{plain}&options=-csearch_path%3D{settings.schema}")
+        if hold:
+            click.echo("Running until Ctrl-C.", err=True)
+            while True:
+                signal.pause()
+
+
+@db.command()
+def upgrade() -> None:
+    """Create the tables, or bring them to what this version needs.
+
+    The embedded PostgreSQL is brought up to date by every command; a server of your own only by this one.
+
+    \b
+    Example:
+      BROADSHEET_DATABASE_URL=postgresql://me@db.example/news broadsheet db upgrade
+    """
+    from schemas.settings import Settings
+    from tasks.database import current_revision, display_url, head_revision, open_database
+    from tasks.database import upgrade as migrate
+
+    settings = Settings.from_environment()
+    with open_database(settings, migrate="never") as engine:
+        before = current_revision(engine)
+        if before == head_revision():
+            click.echo(f"Up to date: {display_url(settings)} is at revision {before}.")
+            return
+        migrate(engine, settings.schema)
+        click.echo(f"Upgraded {display_url(settings)} to revision {current_revision(engine)}.")
+
+
+@db.command(context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.pass_context
+def psql(context: click.Context, arguments: tuple[str, ...]) -> None:
+    """Open psql on the database; further ARGUMENTS are psql's own.
+
+    \b
+    Examples:
+      broadsheet db psql
+      broadsheet db psql -c 'select title from article_list limit 5'
+    """
+    from schemas.settings import Settings
+    from tasks.database import open_database, psql_arguments
+    from tasks.embedded import packaged_binary
+
+    settings = Settings.from_environment()
+    with open_database(settings) as engine:
+        connection, password = psql_arguments(engine)
+        program = shutil.which("psql") or str(packaged_binary("psql"))
+        engine.dispose()
+        patience = signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C is for psql alone
+        try:
+            environment = {**os.environ, **({"PGPASSWORD": password} if password else {})}
+            code = subprocess.run([program, connection, *arguments], env=environment, check=False).returncode  # noqa: S603
+        finally:
+            signal.signal(signal.SIGINT, patience)
+    context.exit(code)

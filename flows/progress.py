@@ -1,0 +1,177 @@
+"""What a person sees of a run: how far it is while it goes on, what became of the pages at the end."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import click
+
+from flows.render import print_json
+from schemas.errors import BroadsheetError
+from schemas.records import Counts, RunReport
+from schemas.settings import Settings
+
+Watch = Callable[[Counts], None]
+"""Called with the counts so far whenever a batch is done."""
+
+PLAIN_SECONDS = 5.0
+"""Where there is no terminal, one line at most this often."""
+
+MEANINGS = {
+    "loaded": "new articles",
+    "updated": "newer text of known articles",
+    "unchanged": "pages that were there already",
+    "duplicate": "further pages of known articles",
+    "non_article": "listings, error pages, consent walls: kept with their headlines",
+    "quarantined": "could not be read or processed: kept aside",
+    "ignored": "records that are no page, or that the options leave out",
+    "skipped": "parts that are loaded already: not read again",
+}
+
+
+def show_run(
+    flow: Literal["ingest", "backfill"],
+    parameters: Mapping[str, Any],
+    settings: Settings,
+    *,
+    json_output: bool,
+    quiet: bool,
+) -> None:
+    """Run a flow with progress and print what it did.
+
+    Raises:
+        RunFailed: the run ended as failed; what it did is printed before.
+    """
+    from flows.launch import launch
+
+    with _watching(quiet or json_output) as watch:
+        report = launch(flow, parameters, settings, watch)
+    if json_output:
+        print_json(as_json(report))
+    elif not quiet:
+        click.echo(summary(report))
+    if report.state == "failed":
+        raise RunFailed(report.message)
+
+
+class RunFailed(BroadsheetError):
+    """The run ended, and too much of it went wrong."""
+
+
+@contextmanager
+def _watching(quiet: bool) -> Iterator[Watch]:
+    """Show progress on standard error: a live line on a terminal, now and then a plain line elsewhere."""
+    if quiet:
+        yield lambda counts: None
+    elif sys.stderr.isatty():
+        with _live_line() as watch:
+            yield watch
+    else:
+        yield _plain_lines()
+
+
+@contextmanager
+def _live_line() -> Iterator[Watch]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), BarColumn(24), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        line = progress.add_task("starting the database and Prefect", total=None)
+        started = time.monotonic()
+
+        def watch(counts: Counts) -> None:
+            progress.update(line, description=_so_far(counts, time.monotonic() - started))
+
+        yield watch
+
+
+def _plain_lines() -> Watch:
+    started = shown = time.monotonic()
+
+    def watch(counts: Counts) -> None:
+        nonlocal shown
+        now = time.monotonic()
+        if now - shown >= PLAIN_SECONDS:
+            shown = now
+            click.echo(_so_far(counts, now - started), err=True)
+
+    return watch
+
+
+def _so_far(counts: Counts, seconds: float) -> str:
+    return (
+        f"{counts.read:,} pages read, {counts.loaded:,} articles new, "
+        f"{counts.quarantined:,} quarantined, {counts.read / max(seconds, 0.001):,.0f} pages/s"
+    )
+
+
+def summary(report: RunReport) -> str:
+    """The end of a run for people: outcomes, quarantine, headlines, speed and the next command to type."""
+    if report.counts.read == 0 and report.state != "failed":
+        return _nothing_new(report)
+    counts = report.counts.as_dict()
+    read = counts.pop("read")
+    lines = [
+        f"Run {report.run_id} {report.state}: {read:,} pages in {report.seconds:.1f} s, {_speed(report)}.",
+        "",
+        *(_outcome(word, count) for word, count in counts.items()),
+        "",
+        *(_outcome(word, getattr(report, word)) for word in ("ignored", "skipped")),
+    ]
+    if report.quarantined_by_reason:
+        lines += ["", "Quarantined, and how to look at it:"]
+        for reason, count in sorted(
+            report.quarantined_by_reason.items(), key=lambda pair: (-pair[1], pair[0])
+        ):
+            lines.append(f"  {reason:<16}{count:>9,}  broadsheet quarantine list --reason {reason}")
+    lines += [
+        "",
+        f"Articles: {report.counts.loaded:,} new, {report.counts.updated:,} with newer text.",
+        f"Sidebar headlines: {report.headlines_new:,} new, seen again {report.headlines_seen_again:,} times.",
+    ]
+    if report.state == "failed":
+        lines += ["", "Next: broadsheet quarantine list"]
+    else:
+        lines += ["", "Next: broadsheet articles list"]
+    return "\n".join(lines)
+
+
+def _nothing_new(report: RunReport) -> str:
+    line = "Nothing new"
+    if report.skipped:
+        line += f": {report.skipped:,} parts are loaded already and were not read again"
+    elif not report.ignored:
+        line += ": no pages found"
+    if report.ignored:
+        line += f"; {report.ignored:,} records ignored"
+    return f"{line}."
+
+
+def _outcome(word: str, count: int) -> str:
+    return f"  {word:<16}{count:>9,}  {MEANINGS[word]}"
+
+
+def _speed(report: RunReport) -> str:
+    return f"{report.counts.read / max(report.seconds, 0.001):,.1f} pages per second"
+
+
+def as_json(report: RunReport) -> dict[str, object]:
+    """The one object that `--json` prints."""
+    return {
+        "run_id": report.run_id,
+        "state": report.state,
+        "counts": report.counts.as_dict(),
+        "ignored": report.ignored,
+        "skipped": report.skipped,
+        "quarantined_by_reason": report.quarantined_by_reason,
+        "headlines_new": report.headlines_new,
+        "headlines_seen_again": report.headlines_seen_again,
+        "sightings": report.sightings,
+        "seconds": round(report.seconds, 3),
+        "message": report.message,
+    }
