@@ -1,0 +1,351 @@
+"""What there is to do: inputs found, cut into parts, packed into batches.
+
+The planner opens only what holds many pages. It hands over references; where reading cannot begin in the
+middle (one gzip member, zstd), it reads the records itself and hands those over.
+"""
+
+# ruff: noqa: PTH100, PTH116, PTH118, PTH207, PTH208
+# os.path costs a fraction of pathlib, and directories hold a million pages.
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import os
+import stat
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import Literal, NamedTuple, Protocol
+
+from schemas.errors import ConfigError, DamagedInput
+from schemas.records import Batch, Format, Input, KnownPart, Limits, Part, Selection, Skipped
+from tasks.containers import Record, Stream, pack_record, path_of, record_limit, take_record, uri_of
+from tasks.path_pattern import compile_pattern
+
+BATCH_PAGES = 500
+BATCH_BYTES = 32 * 1024 * 1024
+"""A part of a large input and a batch both end at the first of the two."""
+
+_FORMATS: dict[str, Format] = {
+    "txt": "txt",
+    "html": "html",
+    "htm": "html",
+    "jsonl": "jsonl",
+    "ndjson": "jsonl",
+    "warc": "warc",
+    "wet": "warc",
+}
+_COMPRESSIONS: dict[str, Literal["gz", "zst"]] = {"gz": "gz", "zst": "zst"}
+_INPUTS_ASKED_AT_ONCE = 1000
+_LIMITS = Limits()
+
+
+class Known(Protocol):
+    """What the ledger already has."""
+
+    def parts(self, inputs: Sequence[Input], selection: str) -> Mapping[str, Sequence[KnownPart]]:
+        """Return the loaded parts of inputs by fingerprint, as read with the selection of that digest."""
+
+
+class _Found(NamedTuple):
+    """An input and the bytes it has as stored."""
+
+    input: Input
+    size: int
+
+
+class _Gap(NamedTuple):
+    """Records `first` up to `until` (None: the end) that the ledger lacks.
+
+    Reading begins at `record`, stored at `offset`: the nearest place before them where it can.
+    """
+
+    first: int
+    until: int | None
+    record: int
+    offset: int
+
+
+def plan(
+    paths: Sequence[str], selection: Selection, known: Known, limits: Limits = _LIMITS
+) -> Iterator[Part | Skipped]:
+    """Find the inputs that files, directories and globs name and yield what of them is not loaded yet.
+
+    Directories are read recursively, in the order of their names; hidden names and other suffixes are passed
+    over, and symbolic links do not lead out of the directory named. A file with one page is one part and is
+    not opened. Larger inputs are cut at fixed counts, so that planning again finds the same parts; what
+    the ledger has of them is not read again. What is found but cannot be opened is a part too: reading
+    it puts it into quarantine.
+
+    Raises:
+        ConfigError: at once, when something named does not exist, may not be read or has no known suffix.
+    """
+    if selection.path_pattern:
+        compile_pattern(selection.path_pattern)
+    return _plan(_named(paths), selection, known, limits)
+
+
+def pack(
+    items: Iterable[Part | Skipped],
+    selection: Selection,
+    limits: Limits = _LIMITS,
+    *,
+    pages: int = BATCH_PAGES,
+    size: int = BATCH_BYTES,
+) -> Iterator[Batch | Skipped]:
+    """Gather parts into batches of at most `pages` records and about `size` bytes, in order.
+
+    A part that is larger alone is a batch of its own. What was skipped passes through.
+    """
+    number, parts, records, held = 1, list[Part](), 0, 0
+    for item in items:
+        if isinstance(item, Skipped):
+            yield item
+            continue
+        if parts and (records + item.record_count > pages or held + item.byte_count > size):
+            yield Batch(number, tuple(parts), selection=selection, limits=limits)
+            number, parts, records, held = number + 1, [], 0, 0
+        parts.append(item)
+        records += item.record_count
+        held += item.byte_count
+    if parts:
+        yield Batch(number, tuple(parts), selection=selection, limits=limits)
+
+
+def format_of(name: str) -> tuple[Format, Literal["", "gz", "zst"]] | None:
+    """Return what a file name says about format and compression, None when its suffix is unknown."""
+    stem, _, suffix = name.lower().rpartition(".")
+    compression = _COMPRESSIONS.get(suffix) if stem else None
+    if compression:
+        stem, _, suffix = stem.rpartition(".")
+    found = _FORMATS.get(suffix) if stem else None
+    return (found, compression or "") if found else None
+
+
+# --- finding inputs ----------------------------------------------------------------------------------------
+
+
+def _named(paths: Sequence[str]) -> dict[str, os.stat_result]:
+    """The files and directories that the user named, each once, by absolute path."""
+    named: dict[str, os.stat_result] = {}
+    for path in paths:
+        absolute = os.path.abspath(path)
+        status = _status(path, absolute)
+        if status is not None:
+            _check_named(path, absolute, status)
+            named[absolute] = status
+        elif path and glob.has_magic(path):
+            matches = {m: os.stat(m) for m in sorted(glob.glob(absolute, recursive=True)) if _is_input(m)}
+            if not matches:
+                raise ConfigError(f"No page or archive of pages matches {path}.")
+            named |= matches
+        else:
+            raise ConfigError(f"{path or 'An empty path'} does not exist.")
+    return named
+
+
+def _status(path: str, absolute: str) -> os.stat_result | None:
+    try:
+        return os.stat(absolute) if path else None
+    except PermissionError:
+        raise ConfigError(f"{path} cannot be read: permission denied.") from None
+    except (OSError, ValueError):
+        return None
+
+
+def _check_named(path: str, absolute: str, status: os.stat_result) -> None:
+    """Refuse what the user named himself and what cannot be read, rather than quarantine it."""
+    try:
+        if stat.S_ISDIR(status.st_mode):
+            os.scandir(absolute).close()
+            return
+        if not stat.S_ISREG(status.st_mode):
+            raise ConfigError(f"{path} is neither a file nor a directory.")
+        if format_of(absolute) is None:
+            known = ", ".join(f".{suffix}" for suffix in _FORMATS)
+            raise ConfigError(f"{path} has no known suffix: use {known}, or one of them with .gz or .zst.")
+        os.close(os.open(absolute, os.O_RDONLY))
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}.") from None
+
+
+def _is_input(path: str) -> bool:
+    """True for what a glob may mean: a directory, or a file with a known suffix."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return False
+    return stat.S_ISDIR(mode) or (stat.S_ISREG(mode) and format_of(path) is not None)
+
+
+def _inputs(named: Mapping[str, os.stat_result]) -> Iterator[_Found]:
+    for path, status in named.items():
+        if stat.S_ISDIR(status.st_mode):
+            yield from _walk(path, named)
+        else:
+            yield _found(path, status)
+
+
+def _walk(top: str, named: Mapping[str, os.stat_result]) -> Iterator[_Found]:
+    """The inputs in a directory and below it, but for what is named by itself."""
+    root = os.path.join(os.path.realpath(top), "")
+    stack = [_children(top)]
+    while stack:
+        path = next(stack[-1], None)
+        if path is None:
+            stack.pop()
+            continue
+        status = _status_below(root, path)
+        if status is None or path in named:
+            continue
+        if stat.S_ISDIR(status.st_mode):
+            try:
+                stack.append(_children(path))
+            except FileNotFoundError:
+                continue
+            except OSError:
+                yield _found(path, status)  # reading it fails too, and says so in the quarantine
+        elif stat.S_ISREG(status.st_mode) and format_of(path):
+            yield _found(path, status)
+
+
+def _children(directory: str) -> Iterator[str]:
+    names = sorted(os.listdir(directory))
+    return (os.path.join(directory, name) for name in names if not name.startswith("."))
+
+
+def _status_below(root: str, path: str) -> os.stat_result | None:
+    """What a path found below `root` is; None for what is gone or leads elsewhere."""
+    try:
+        status = os.lstat(path)
+        if not stat.S_ISLNK(status.st_mode):
+            return status
+        status = os.stat(path)
+        # A linked directory is walked where it stands, if that is below the root.
+        inside = os.path.realpath(path).startswith(root)
+    except OSError:
+        return None
+    return status if inside and not stat.S_ISDIR(status.st_mode) else None
+
+
+def _found(path: str, status: os.stat_result) -> _Found:
+    uri = uri_of(path)
+    stated = f"{uri}\n{status.st_size}\n{status.st_mtime_ns}"
+    if not os.access(path, os.R_OK, effective_ids=os.access in os.supports_effective_ids):
+        stated += "\nunreadable"  # another input as soon as it can be read
+    fingerprint = hashlib.blake2b(stated.encode(), digest_size=16).hexdigest()
+    kind, compression = format_of(path) or ("txt", "")
+    return _Found(Input(uri, fingerprint, kind, compression), status.st_size)
+
+
+# --- cutting them into parts -------------------------------------------------------------------------------
+
+
+def _plan(
+    named: Mapping[str, os.stat_result], selection: Selection, known: Known, limits: Limits
+) -> Iterator[Part | Skipped]:
+    inputs = _inputs(named)
+    while chunk := list(islice(inputs, _INPUTS_ASKED_AT_ONCE)):
+        loaded = known.parts([found.input for found in chunk], selection.digest)
+        for source, size in chunk:
+            parts = loaded.get(source.fingerprint, ())
+            if parts:
+                yield Skipped(source, len(parts))
+            for gap in _gaps(parts):
+                if source.format in ("txt", "html"):
+                    yield Part(source, first_record=0, record_count=1, byte_count=size)
+                else:
+                    yield from _cut(source, gap, limits)
+
+
+def _gaps(parts: Iterable[KnownPart]) -> list[_Gap]:
+    """What the ledger lacks of an input: nothing, its end, or holes that failed batches left."""
+    gaps: list[_Gap] = []
+    expected = record = offset = 0
+    for part in sorted(parts, key=lambda part: part.first_record):
+        if part.first_record > expected:
+            gaps.append(_Gap(expected, part.first_record, record, offset))
+        expected = max(expected, part.first_record + part.record_count)
+        if part.next_offset:
+            record, offset = expected, part.next_offset
+        if part.last:
+            return gaps
+    return [*gaps, _Gap(expected, None, record, offset)]
+
+
+def _cut(source: Input, gap: _Gap, limits: Limits) -> Iterator[Part]:
+    """Walk the records of a gap and yield its parts; what stops the walk is told by the last one."""
+    try:
+        file = path_of(source.uri).open("rb")
+    except OSError:
+        yield Part(source, gap.first, record_count=1)  # reading it fails too, and says so in the quarantine
+        return
+    with file:
+        stream = Stream(file, source.compression, gap.offset)
+        number, draft, damage, more = gap.record, None, None, True
+        try:
+            while (more := stream.more()) and number != gap.until:
+                if number >= gap.first:
+                    place = stream.offset()
+                    if draft and draft.full:
+                        yield draft.part(next_offset=place or 0)
+                        draft = None
+                    draft = draft or _Draft(source, number, place)
+                    draft.add(take_record(stream, source.format, draft.keep(limits)), stream.position)
+                else:
+                    take_record(stream, source.format, 0)
+                number += 1
+        except (DamagedInput, OSError) as error:
+            damage = str(error)
+        draft = draft or _Draft(source, max(number, gap.first), 0)
+        if stream.suspect is not None:
+            draft.drop_after(stream.suspect)
+        end = 0 if damage else stream.offset() or 0
+        last = not more or damage is not None
+        yield replace(draft.part(next_offset=0 if last else end), last=last, damage=damage)
+
+
+class _Draft:
+    """A part being cut."""
+
+    def __init__(self, source: Input, first: int, offset: int | None) -> None:
+        self._source = source
+        self._first = first
+        self._offset = offset
+        self._count = self._bytes = 0
+        self._payload = bytearray()
+        self._before = self._end = 0  # payload bytes before the last record; position behind it
+
+    @property
+    def full(self) -> bool:
+        return self._count >= BATCH_PAGES or self._bytes >= BATCH_BYTES
+
+    def keep(self, limits: Limits) -> int:
+        """How many bytes of a record are wanted: none where a worker can seek to it."""
+        return record_limit(limits) if self._offset is None else 0
+
+    def add(self, record: Record, end: int) -> None:
+        self._before, self._end = len(self._payload), end
+        if self._offset is None:
+            self._payload += pack_record(record)
+        self._count += 1
+        self._bytes += min(record.size, BATCH_BYTES)
+
+    def drop_after(self, position: int) -> None:
+        """Take the last record back if it ends behind a position: its bytes were not what was written."""
+        if self._count and self._end > position:
+            self._count -= 1
+            del self._payload[self._before :]
+
+    def part(self, next_offset: int) -> Part:
+        return Part(
+            self._source,
+            self._first,
+            self._count,
+            offset=self._offset or 0,
+            last=False,
+            next_offset=next_offset,
+            payload=bytes(self._payload) if self._offset is None else None,
+            byte_count=self._bytes,
+        )

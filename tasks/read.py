@@ -1,0 +1,320 @@
+"""Parts opened: a part's records become pages, or the reason why they do not.
+
+What a worker runs first. WARC records are found by `tasks.containers`, which notices cuts, and understood
+by FastWARC, which knows their headers and how HTTP encodes a payload.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Literal
+
+import orjson
+from fastwarc.warc import WarcRecord, WarcRecordType
+
+from schemas.errors import DamagedInput, InputError, PageError, PageTooLarge, UnknownRecord
+from schemas.records import Ignored, Kind, Limits, Page, Part, Rejection, Selection
+from tasks.containers import Record, Stream, path_of, record_limit, take_record, unpack_records
+from tasks.fields.urls import matches_domain
+from tasks.path_pattern import PathFacts, read_path
+
+Found = Page | Rejection | Ignored
+"""What becomes of one record."""
+
+CONTENT_KEPT = 4
+"""A page too large is kept for the archive up to this many times the limit."""
+
+_KEYS = ("html", "text", "url", "fetched_at", "source", "content_type")
+_MEDIA: dict[str, Kind] = {"text/html": "html", "application/xhtml+xml": "html", "text/plain": "text"}
+_MARKUP = re.compile(rb"[\s\xef\xbb\xbf]*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
+_SNIFFED_BYTES = 512
+_DECODING: tuple[Literal["all", "transfer", "content", "none"], ...] = ("all", "transfer", "content", "none")
+
+
+def read_part(part: Part, selection: Selection, limits: Limits) -> Iterator[Found]:
+    """Yield what becomes of each record of a part, one item a record, in order.
+
+    A rejection follows where the input is damaged right behind them. Where the input cannot be opened or read
+    as planned, one rejection stands for all the records left.
+    """
+    reader = _Reader(part, selection, limits)
+    number = part.first_record
+    try:
+        for record in _records(part, limits):
+            yield reader.read(record, number)
+            number += 1
+    except (InputError, OSError) as error:
+        yield reader.unread(error, number)
+    else:
+        if part.damage is not None:
+            yield reader.unread(DamagedInput(part.damage), number)
+
+
+def parse_time(stated: object) -> datetime | None:
+    """Return a stated fetch time in UTC, None when it is none.
+
+    Understood are ISO 8601, the dates of HTTP and mail, `20250517100000`, and seconds or milliseconds since
+    1970. A time without a zone is taken as UTC.
+    """
+    try:
+        if isinstance(stated, bool) or stated is None:
+            return None
+        if isinstance(stated, int | float):
+            found = datetime.fromtimestamp(stated / 1000 if abs(stated) >= 1e11 else stated, UTC)
+        else:
+            found = _parse_time(str(stated).strip())
+        found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError, OSError, TypeError, IndexError):
+        return None
+    return found if 1990 <= found.year <= 2200 else None
+
+
+def _parse_time(stated: str) -> datetime:
+    if len(stated) > 64:
+        raise ValueError(stated)
+    if re.fullmatch(r"\d{14}", stated):
+        return datetime.strptime(stated, "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+    if re.fullmatch(r"\d{9,13}(?:\.\d{1,9})?", stated):
+        number = float(stated)
+        return datetime.fromtimestamp(number / 1000 if number >= 1e11 else number, UTC)
+    try:
+        return datetime.fromisoformat(stated)
+    except ValueError:
+        return parsedate_to_datetime(stated)
+
+
+def _records(part: Part, limits: Limits) -> Iterator[Record]:
+    if part.payload is not None:
+        yield from unpack_records(part.payload)
+        return
+    keep = record_limit(limits)
+    with path_of(part.input.uri).open("rb") as file:
+        stream = Stream(file, part.input.compression, part.offset)
+        if part.input.format in ("txt", "html"):
+            yield stream.take_rest(keep)
+            stream.more()  # tells what is wrong behind the page
+            return
+        for _ in range(part.record_count):
+            if not stream.more():
+                raise InputError("the input has fewer records than it had when it was planned")
+            yield take_record(stream, part.input.format, keep)
+
+
+class _Reader:
+    """Reads the records of one part."""
+
+    def __init__(self, part: Part, selection: Selection, limits: Limits) -> None:
+        self._part = part
+        self._selection = selection
+        self._limits = limits
+        self._names = {name: name for name in _KEYS} | dict(selection.fields)
+        pattern = selection.path_pattern
+        path = str(path_of(part.input.uri))
+        self._facts = read_path(path, pattern) if pattern else PathFacts()
+
+    def read(self, record: Record, number: int) -> Found:
+        """Return the page of a record, or what else becomes of it."""
+        kind = self._part.input.format
+        if kind == "jsonl":
+            return self._line(record, number)
+        if kind == "warc":
+            return self._warc(record, number)
+        return self._page(record.content, "html" if kind == "html" else "text", number, size=record.size)
+
+    def unread(self, error: InputError | OSError, number: int) -> Rejection:
+        """Return the one quarantine entry for what could not be read from record `number` on."""
+        known = error if isinstance(error, InputError) else InputError(_sentence(error))
+        return self._reject(known, Page(b"", "html"), number, content=None)
+
+    def _line(self, record: Record, number: int) -> Found:
+        if not record.whole:
+            return self._page(b"", "html", number, size=record.size)
+        try:
+            said = _json(record.content)
+            kind, content = self._content(said)
+        except (DamagedInput, UnknownRecord) as error:
+            return self._reject(error, Page(b"", "text"), number, content=record.content)
+        media = str(said.get(self._names["content_type"]) or "").partition(";")[0].strip()
+        media = media if re.fullmatch(r"[\w.+-]+/[\w.+-]+", media) else _media(kind)
+        return self._page(
+            content.encode("utf-8", "replace"),
+            kind,
+            number,
+            url=_string(said.get(self._names["url"])),
+            fetched_at=parse_time(said.get(self._names["fetched_at"])),
+            source=_string(said.get(self._names["source"])),
+            content_type=f"{media}; charset=utf-8",  # whatever it was before it became JSON
+        )
+
+    def _content(self, said: dict[str, Any]) -> tuple[Kind, str]:
+        kinds: tuple[Kind, Kind] = ("html", "text")
+        for kind in kinds:
+            if isinstance(content := said.get(self._names[kind]), str):
+                return kind, content
+        wanted = f"{self._names['html']!r} or {self._names['text']!r}"
+        has = ", ".join(repr(key[:40]) for key in list(said)[:20]) or "none"
+        raise UnknownRecord(f"no text under {wanted}; the keys of this line are: {has}")
+
+    def _warc(self, record: Record, number: int) -> Found:
+        try:
+            warc = WarcRecord.from_bytes(record.content)
+            kind, content_type = _warc_kind(warc)
+        except OSError as error:
+            broken = DamagedInput(f"the WARC record cannot be parsed: {error}")
+            return self._reject(broken, Page(b"", "html"), number, content=record.content)
+        if kind is None:
+            return Ignored()
+        content, size = _payload(record, CONTENT_KEPT * self._limits.page_bytes)
+        return self._page(
+            content,
+            kind,
+            number,
+            size=size,
+            url=_string((warc.headers.get("WARC-Target-URI") or "").strip().strip("<>")),
+            fetched_at=parse_time(warc.headers.get("WARC-Date")),
+            content_type=content_type,
+        )
+
+    def _page(
+        self,
+        content: bytes,
+        kind: Kind,
+        number: int,
+        *,
+        size: int | None = None,
+        url: str | None = None,
+        fetched_at: datetime | None = None,
+        source: str | None = None,
+        content_type: str | None = None,
+    ) -> Found:
+        """Return the page, Ignored where the selection leaves it out, a rejection where it is too large."""
+        page = Page(
+            content,
+            kind,
+            url=url,
+            fetched_at=fetched_at or self._facts.fetched_at,
+            source=self._selection.source or source or self._facts.source,
+            content_type=content_type,
+            origin_uri=self._part.input.uri,
+            origin_record=number,
+        )
+        if not self._wanted(page):
+            return Ignored()
+        size = len(content) if size is None else size
+        if size > self._limits.page_bytes:
+            most = CONTENT_KEPT * self._limits.page_bytes
+            stated = f"{size} bytes" if size <= most else f"more than {most} bytes"
+            error = PageTooLarge(f"{stated}; the limit is {self._limits.page_bytes}")
+            kept = len(content) == size <= most
+            return self._reject(error, page, number, content=content if kept else None)
+        return page
+
+    def _wanted(self, page: Page) -> bool:
+        wanted = self._selection
+        if wanted.domains and not matches_domain(page.url, wanted.domains):
+            return False
+        if wanted.since is None and wanted.until is None:
+            return True
+        if page.fetched_at is None:
+            return False
+        fetched = page.fetched_at.date()
+        return (wanted.since is None or wanted.since <= fetched) and (
+            wanted.until is None or fetched <= wanted.until
+        )
+
+    def _reject(
+        self, error: InputError | PageError, page: Page, number: int, *, content: bytes | None
+    ) -> Rejection:
+        return Rejection(
+            reason=error.reason,
+            stage=error.stage,
+            detail=str(error),
+            origin_uri=self._part.input.uri,
+            origin_record=number,
+            url=page.url,
+            kind=page.kind,
+            fetched_at=page.fetched_at or self._facts.fetched_at,
+            source=page.source or self._selection.source or self._facts.source,
+            content_type=page.content_type,
+            content=content,
+        )
+
+
+def _json(line: bytes) -> dict[str, Any]:
+    """Raises DamagedInput for what is no JSON, UnknownRecord for JSON that is no object."""
+    line = line.removeprefix(b"\xef\xbb\xbf")
+    try:
+        try:
+            said = orjson.loads(line)
+        except orjson.JSONDecodeError:
+            said = json.loads(line.decode("utf-8", "replace"))  # Python writes NaN and lone surrogates
+    except (ValueError, RecursionError) as error:
+        raise DamagedInput(f"the line is no JSON: {error}") from None
+    if not isinstance(said, dict):
+        raise UnknownRecord("the line is no JSON object")
+    return said
+
+
+def _warc_kind(warc: WarcRecord) -> tuple[Kind | None, str | None]:
+    """What a record holds, and its content type as stated; (None, …) for what is no page.
+
+    Pages are responses and resources of HTML or plain text, and conversions. A redirect is no page; an error
+    page is one, as the server meant it to be read.
+    """
+    stated = warc.headers.get("Content-Type")
+    if warc.record_type == WarcRecordType.conversion:
+        stated = stated if "charset" in (stated or "") else "text/plain; charset=utf-8"  # so WET is defined
+    elif warc.record_type == WarcRecordType.response and warc.is_http:
+        warc.parse_http("none", quirks_mode=True)
+        if 300 <= (warc.http_headers.status_code or 0) < 400:
+            return None, None
+        stated = warc.http_headers.get("Content-Type")
+    elif warc.record_type != WarcRecordType.resource:
+        return None, None
+    identified = warc.headers.get("WARC-Identified-Payload-Type")
+    for said in (stated, identified):
+        kind = _MEDIA.get((said or "").partition(";")[0].strip().lower())
+        if kind:
+            return kind, stated or identified
+    if not stated and _MARKUP.match(warc.reader.read(_SNIFFED_BYTES)):
+        return "html", None
+    return None, None
+
+
+def _payload(record: Record, most: int) -> tuple[bytes, int]:
+    """The payload as the server meant it, and its size: more than `most` bytes are neither kept nor counted.
+
+    Many archives hold payloads that were decoded already under headers that say otherwise; so what cannot
+    be decoded as stated is taken as it is.
+    """
+    if not record.whole:
+        return b"", record.size
+    for decoding in _DECODING:
+        try:
+            warc = WarcRecord.from_bytes(record.content)
+            if warc.is_http:
+                warc.parse_http(decoding, quirks_mode=True)
+            content = bytearray()
+            while len(content) <= most and (more := warc.reader.read(most + 1 - len(content))):
+                content += more
+        except OSError:
+            continue
+        return bytes(content), len(content)
+    return b"", 0
+
+
+def _string(value: object) -> str | None:
+    """A text that says something, without the surrogates that no text may have."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) and value else None
+
+
+def _media(kind: Kind) -> str:
+    return "text/html" if kind == "html" else "text/plain"
+
+
+def _sentence(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
