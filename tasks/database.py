@@ -89,10 +89,11 @@ def current_revision(engine: Engine) -> str | None:
         return revision
 
 
-def head_revision() -> str | None:
+def head_revision() -> str:
     """The newest revision this version of Broadsheet knows."""
     revisions = _revisions()
-    return next(iter(revisions.keys() - revisions.values()), None)
+    (head,) = revisions.keys() - revisions.values()
+    return head
 
 
 def display_url(settings: Settings) -> str:
@@ -100,15 +101,14 @@ def display_url(settings: Settings) -> str:
     if not settings.database_url:
         return f"the embedded PostgreSQL in {settings.home / 'postgres'}"
     parameters = _parameters(settings.database_url)
-    user, password = quote(parameters.pop("user", "")), ":***" if parameters.pop("password", "") else ""
-    host, port = parameters.pop("host", ""), parameters.pop("port", "")
+    user = quote(parameters.pop("user", "")) + (":***" if parameters.pop("password", "") else "")
+    place = ""
+    if re.fullmatch(r"[\w.:-]+", parameters.get("host", "")) and "," not in parameters.get("port", ""):
+        host, port = parameters.pop("host"), parameters.pop("port", "")
+        place = (f"[{host}]" if ":" in host else host) + (port and f":{port}")
     name = quote(parameters.pop("dbname", ""))
-    login = f"{user}{password}@" if user or password else ""
-    place = f"{quote(host, safe=':,[]')}{':' if port else ''}{port}"
-    rest = "&".join(
-        f"{key}={quote(value, safe='')}" for key, value in parameters.items() if "pass" not in key
-    )
-    return f"postgresql://{login}{place}/{name}{'?' if rest else ''}{rest}"
+    rest = "&".join(f"{key}={quote(value)}" for key, value in parameters.items() if "pass" not in key)
+    return f"postgresql://{user}{user and '@'}{place}/{name}{rest and '?'}{rest}"
 
 
 def psql_arguments(engine: Engine) -> tuple[str, str]:
@@ -130,6 +130,8 @@ def _parameters(url: str) -> dict[str, str]:
         parameters = {
             key: str(value) for key, value in conninfo_to_dict(address).items() if value is not None
         }
+        if not re.fullmatch(r"[\d,]*", parameters.get("port", "")):
+            raise ProgrammingError
     except ProgrammingError:
         # What libpq says about it may repeat the password.
         raise ConfigError(

@@ -17,7 +17,7 @@ from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
 
 from schemas.settings import Settings
-from tasks.database import head_revision, open_database, upgrade
+from tasks.database import open_database, upgrade
 from tasks.embedded import use_embedded
 
 POSTGRES_15 = Path("/usr/lib/postgresql/15/bin")
@@ -63,6 +63,13 @@ def server(new_home: Callable[[], Path]) -> Iterator[str]:
 def database_url(server: str) -> Iterator[str]:
     """URL of a fresh copy of the migrated template, e.g. for `BROADSHEET_DATABASE_URL`."""
     with _fresh_copy(server) as url:
+        yield url
+
+
+@pytest.fixture
+def empty_database_url(server: str) -> Iterator[str]:
+    """URL of a fresh database without any table, like a server of one's own before `db upgrade`."""
+    with _fresh_copy(server, template="template0") as url:
         yield url
 
 
@@ -141,21 +148,13 @@ def _make_template(server: str) -> None:
         home=Path("/"), database_url=_database(server, "template"), schema="broadsheet", workers=1
     )
     with open_database(made, migrate="never") as engine:
-        if head_revision() is None:  # no migration yet: as declared
-            with engine.begin() as connection:
-                connection.execute(text("CREATE SCHEMA broadsheet"))
-                with contextlib.suppress(ImportError):
-                    from schemas import tables
-
-                    getattr(tables, "Base", tables).metadata.create_all(connection)
-        else:
-            upgrade(engine, made.schema)
+        upgrade(engine, made.schema)
 
 
 @contextlib.contextmanager
-def _fresh_copy(server: str) -> Iterator[str]:
+def _fresh_copy(server: str, template: str = "template") -> Iterator[str]:
     name = f"test_{os.getpid()}_{next(_numbers)}"
-    _execute(server, f"CREATE DATABASE {name} TEMPLATE template")
+    _execute(server, f"CREATE DATABASE {name} TEMPLATE {template}")
     yield _database(server, name)
     _execute(server, f"DROP DATABASE {name} WITH (FORCE)")
 
