@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import cchardet
 from bs4 import BeautifulSoup
@@ -115,27 +115,62 @@ def plain(text: str) -> str:
     return unicodedata.normalize("NFC", " ".join(_INVISIBLE.sub("", text).split()))
 
 
-def block_texts(fragments: Iterable[str]) -> list[str]:
-    """The visible text of each fragment of markup, one line each, by a single BeautifulSoup.
+def block_texts(fragments: Sequence[str]) -> list[list[str]]:
+    """The visible text of each fragment of markup, by a single BeautifulSoup.
 
     Args:
-        fragments: serialised elements; each yields one text ('' where nothing is visible).
+        fragments: serialised elements.
+
+    Returns:
+        For each fragment its paragraphs, one line each: more than one where line breaks part them,
+        none where nothing is visible.
     """
-    markup = "".join(f"<section>{fragment}</section>" for fragment in fragments)
-    if not markup:
+    if not fragments:
         return []
-    soup = BeautifulSoup(markup, "lxml")
-    body = soup.body
-    return [plain(tag.get_text()) for tag in (body or ()) if isinstance(tag, Tag)]
+    markup = "".join(f"<section>{_BREAK.sub(_LINE, fragment)}</section>" for fragment in fragments)
+    body = BeautifulSoup(markup, "lxml").body
+    tags = [tag for tag in body or () if isinstance(tag, Tag)]
+    if len(tags) == len(fragments):
+        return [_paragraphs(tag.get_text()) for tag in tags]
+    # Nested beyond what the parser follows: one fragment must not cost the others.
+    return [_paragraphs(BeautifulSoup(_BREAK.sub(_LINE, one), "lxml").get_text()) for one in fragments]
+
+
+def html_paragraphs(markup: str) -> list[str]:
+    """The paragraphs of a long value that may hold markup (a JSON-LD `articleBody`)."""
+    marked = _BLOCK_EDGE.sub("\n", markup)
+    return [
+        line
+        for text in BeautifulSoup(f"<p>{marked}</p>", "lxml").get_text().splitlines()
+        if (line := plain(text))
+    ]
 
 
 def html_text(markup: str) -> str:
     """The text of a short value that may hold markup or entities (a JSON-LD string, a meta content)."""
-    return (
-        plain(BeautifulSoup(f"<p>{markup}</p>", "lxml").get_text(" "))
-        if _MARKUP_SIGN.search(markup)
-        else plain(markup)
+    if _MARKUP_SIGN.search(markup):
+        return plain(BeautifulSoup(f"<p>{markup}</p>", "lxml").get_text(" "))
+    return plain(markup)
+
+
+_LINE = "\u2028"
+_BREAK = re.compile(r"<br\b[^<>]{0,200}>")
+_PARAGRAPH_BREAK = re.compile(rf"{_LINE}\s*{_LINE}\s*")
+_BLOCK_EDGE = re.compile(r"<(?:/?(?:p|div|h[1-6]|li|ul|ol|blockquote)|br)\b[^<>]{0,500}>", re.IGNORECASE)
+_SENTENCE_END = re.compile(r"[.!?…。！？।؟»”\"]\s*$")
+
+
+def _paragraphs(text: str) -> list[str]:
+    parts = (
+        [part for part in map(plain, _PARAGRAPH_BREAK.split(text)) if part]
+        if _LINE in text
+        else [plain(text)]
     )
+    if len(parts) == 1 and text.count(_LINE) >= 2:
+        lines = [line for line in map(plain, text.split(_LINE)) if line]
+        if all(len(line) >= 60 and _SENTENCE_END.search(line) for line in lines):
+            return lines
+    return [part for part in parts if part]
 
 
 _MARKUP_SIGN = re.compile(r"[<&]")

@@ -8,6 +8,7 @@ from datetime import datetime
 from schemas.records import Extraction
 from tasks.clean import decode
 from tasks.from_html import extract_html
+
 # from tasks.from_text import extract_text
 
 EXTRACTOR_VERSION = "1"

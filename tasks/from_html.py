@@ -2,37 +2,280 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 from selectolax.lexbor import LexborHTMLParser
 
 from schemas.records import Extraction, Headline
-from tasks.clean import block_texts
-from tasks.html_blocks import segment
-from tasks.html_body import find_body
-from tasks.html_headlines import drop_kickers, find_headlines
-from tasks.html_metadata import read_metadata
+from tasks.clean import block_texts, html_paragraphs
+from tasks.fields.captions import split_credit
+from tasks.fields.labels import strip_decoration
+from tasks.fields.language import detect_language
+from tasks.fields.urls import canonical
+from tasks.html_blocks import Block, segment
+from tasks.html_body import Body, find_body, fold
+from tasks.html_fields import (
+    choose_agency,
+    choose_authors,
+    choose_date,
+    choose_read_minutes,
+    choose_section,
+    choose_title,
+)
+from tasks.html_headlines import Sighting, find_headlines
+from tasks.html_kind import why_no_article
+from tasks.html_metadata import Metadata, read_metadata
+
+_T = TypeVar("_T")
+_BYLINE = re.compile(
+    r"byline|author|(?<![a-z])(?:autor|auteur|writer|verfasser|journalist|redakt\w*|autore|yazar|firma)(?![a-z])"
+)
+_ABOVE, _BELOW = 6, 12
+"""Blocks before the heading and after it, before the body, that may show date, authors, reading time."""
 
 
 def extract_html(markup: str, url: str | None, fetched_at: datetime | None) -> Extraction:
-    """The record of one page of markup. Linear in its size."""
+    """The record of one page of markup."""
     tree = LexborHTMLParser(markup)
     data = read_metadata(tree)
     blocks = segment(tree)
-    title = data.text("headline") or data.first("og:title") or data.title
-    found = find_body(blocks, title, data.first("og:description", "description"))
-    chosen = found.standfirst + found.blocks
-    inside = set(chosen)
-    links = find_headlines(blocks, inside, title, url)
-    drop_kickers(links)
-    texts = block_texts([block.html for block in chosen + links])
-    body = [text for text in texts[: len(chosen)] if text]
-    headlines = [Headline(text=text, href=link.href) for text, link in zip(texts[len(chosen) :], links, strict=True)]
-    return Extraction(
-        is_article=bool(body),
-        title=title,
-        authors=data.names("author"),
-        published_at=data.text("datePublished"),
-        body=body,
+    declared = data.text("headline") or data.first("og:title", "twitter:title") or data.title
+    summary = data.text("description") or data.first("og:description", "description")
+    found = find_body(blocks, declared, summary)
+    sightings = find_headlines(blocks, {*found.standfirst, *found.blocks}, declared, url)
+    shown = _read(blocks, found, sightings)
+    times = [value for block in _around(blocks, found) for value in _times(block)]
+    return _record(data, blocks, found, shown, times, url, fetched_at)
+
+
+@dataclass(slots=True)
+class _Shown:
+    """Texts of the page, as BeautifulSoup gives them."""
+
+    heading: str | None
+    standfirst: list[str]
+    body: list[str]
+    caption: str | None
+    around: list[str]
+    bylines: list[str]
+    headlines: list[Headline]
+
+
+def _read(blocks: list[Block], found: Body, sightings: list[Sighting]) -> _Shown:
+    """Read every text that the record needs, in one go."""
+    around = _around(blocks, found)
+    caption = _caption(blocks, found)
+    labels = list({id(s.label): s.label for s in sightings if s.label}.values())
+    wanted: list[Block | Sighting] = [
+        *([found.heading] if found.heading else []),
+        *found.standfirst,
+        *found.blocks,
+        *([caption] if caption else []),
+        *around,
+        *labels,
+        *sightings,
+    ]
+    texts = dict(zip(map(id, wanted), block_texts([block.html for block in wanted]), strict=True))
+
+    def line(block: Block | Sighting | None) -> str | None:
+        return " ".join(texts[id(block)]) or None if block is not None else None
+
+    headlines = []
+    for sighting in sightings:
+        if text := strip_decoration(line(sighting) or ""):
+            label = line(sighting.label)
+            headlines.append(Headline(text, label and label.rstrip(":").strip(), None, sighting.href))
+    return _Shown(
+        heading=line(found.heading),
+        standfirst=[text for block in found.standfirst for text in texts[id(block)]],
+        body=_without_repeats(text for block in found.blocks for text in texts[id(block)]),
+        caption=line(caption),
+        around=[text for block in around if (text := line(block))],
+        bylines=[text for block in around if _BYLINE.search(block.place.named) and (text := line(block))],
         headlines=headlines,
     )
+
+
+def _around(blocks: list[Block], found: Body) -> list[Block]:
+    """Short blocks about the heading that are not part of the text."""
+    chosen = {*found.standfirst, *found.blocks}
+    position = {block: index for index, block in enumerate(blocks)}
+    first = position[found.blocks[0]] if found.blocks else len(blocks)
+    start = (
+        position[found.heading]
+        if found.heading and position[found.heading] <= first
+        else max(0, first - _BELOW)
+    )
+    near = [*blocks[start : min(first, start + 40)], *blocks[max(0, start - _ABOVE) : start]]
+    fitting = [
+        block for block in near if block not in chosen and block is not found.heading and block.length <= 200
+    ]
+    last = position[found.blocks[-1]] if found.blocks else len(blocks)
+    below = [
+        block
+        for block in blocks[last + 1 : last + 1 + _BELOW]
+        if block.length <= 200 and _BYLINE.search(block.place.named)
+    ]
+    return fitting[:24] + below
+
+
+def _times(block: Block) -> list[str]:
+    nodes = [node for node in block.nodes if node.tag != "-text"]
+    found = [
+        time for node in nodes for time in ([node] if node.tag == "time" else node.css("time[datetime]"))
+    ]
+    return [value for time in found if (value := time.attributes.get("datetime"))]
+
+
+def _caption(blocks: list[Block], found: Body) -> Block | None:
+    """The first picture's caption: near the heading or in the body, not in a list of other stories."""
+    if not found.blocks:
+        return None
+    position = {block: index for index, block in enumerate(blocks)}
+    start = position[found.heading] if found.heading else 0
+    last = position[found.blocks[-1]]
+    for block in blocks[min(start, position[found.blocks[0]]) : last]:
+        if (
+            block.length > 600
+            or block in found.blocks
+            or block in found.standfirst
+            or block.linked > 0.5 * block.length
+        ):
+            continue
+        if block.tag == "figcaption" or _in_caption(block):
+            return block
+    return None
+
+
+def _in_caption(block: Block) -> bool:
+    place = block.place
+    for _ in range(3):
+        if (
+            place.tag == "figcaption"
+            or _CAPTION.search(place.named)
+            or _CAPTION.search((block.nodes[0].attributes or {}).get("class") or "")
+        ):
+            return True
+        if place.parent is None:
+            return False
+        place = place.parent
+    return False
+
+
+_CAPTION = re.compile(
+    r"caption|bildunterschrift|(?<![a-z])(?:legend|legende|pie-?de-?foto|didascalia|bildtext|cutline)(?![a-z])"
+)
+
+
+def _without_repeats(paragraphs: Iterable[str]) -> list[str]:
+    """Long paragraphs count once: pages repeat quotes and texts for other screens."""
+    seen: set[str] = set()
+    kept = []
+    for text in paragraphs:
+        folded = fold(text)
+        if len(folded) >= 40 and folded in seen:
+            continue
+        seen.add(folded)
+        kept.append(text)
+    return kept
+
+
+def _record(
+    data: Metadata,
+    blocks: list[Block],
+    found: Body,
+    shown: _Shown,
+    times: list[str],
+    url: str | None,
+    fetched_at: datetime | None,
+) -> Extraction:
+    provenance: dict[str, str] = {}
+
+    def won(name: str, answer: tuple[_T, str]) -> _T:
+        value, source = answer
+        if value:
+            provenance[name] = source
+        return value
+
+    title = won("title", choose_title(data, shown.heading))
+    body = won("body", _body(data, shown))
+    sample = " ".join(body)[:3000]
+    declared_language = (data.language or data.text("inLanguage") or data.first("og:locale") or "")[
+        :2
+    ].lower()
+    language = won("language", (detect_language(sample), "text"))
+    if language is None and declared_language.isalpha():
+        language = won("language", (declared_language or None, "meta"))
+    dates = [
+        won(name, choose_date(data, name, shown.around, times, url, language, fetched_at))
+        for name in ("published", "updated")
+    ]
+    published, updated = dates
+    authors = won("authors", choose_authors(data, shown.bylines))
+    edges = [*shown.bylines, *(text[:90] for text in body[:1]), *(text[-60:] for text in body[-1:])]
+    caption, credit = split_credit(shown.caption) if shown.caption else (None, None)
+    section = won("section", choose_section(data, title))
+    declared_url = data.canonical or data.first("og:url") or data.text("url")
+    reason = why_no_article(data, blocks, body, title, published is not None, len(shown.headlines), url)
+    return Extraction(
+        is_article=reason is None,
+        reason=reason,
+        title=title,
+        summary=won("summary", _summary(data, shown, body)),
+        authors=authors,
+        published_at=published.iso if published else None,
+        published_raw=published.raw if published else None,
+        published_precision=published.precision if published else None,
+        updated_at=updated.iso if updated else None,
+        updated_raw=updated.raw if updated else None,
+        section=section,
+        language=language,
+        agency=won("agency", choose_agency(authors, edges)),
+        image_caption=caption,
+        image_credit=credit,
+        read_minutes=won("read_minutes", choose_read_minutes(data, shown.around)),
+        word_count=sum(len(text.split()) for text in body),
+        canonical_url=won("canonical_url", (canonical(declared_url, url), "meta")),
+        body=body if reason is None else [],
+        headlines=shown.headlines,
+        provenance=provenance,
+        confidence=_confidence(found, body, reason),
+    )
+
+
+def _body(data: Metadata, shown: _Shown) -> tuple[list[str], str]:
+    """The paragraphs on the page, or the declared text where the page shows only its beginning."""
+    visible = [*shown.standfirst, *shown.body]
+    declared = data.article.get("articleBody")
+    if isinstance(declared, str) and len(declared) > 1.5 * sum(map(len, visible)) + 200:
+        paragraphs = html_paragraphs(declared)
+        if sum(map(len, paragraphs)) > 1.5 * sum(map(len, visible)) + 200:
+            return _without_repeats([*shown.standfirst, *paragraphs]), "jsonld"
+    return visible, "dom"
+
+
+def _summary(data: Metadata, shown: _Shown, body: list[str]) -> tuple[str | None, str]:
+    """The standfirst on the page, else the declared description unless it only repeats the text."""
+    if shown.standfirst:
+        return " ".join(shown.standfirst), "dom"
+    opening = fold(" ".join(body[:3]))
+    for source, text in (
+        ("jsonld", data.text("description")),
+        ("opengraph", data.first("og:description")),
+        ("meta", data.first("description")),
+    ):
+        if text and len(text) >= 20 and fold(text)[:60] not in opening:
+            return text, source
+    return None, ""
+
+
+def _confidence(found: Body, body: list[str], reason: str | None) -> float:
+    """How far the body can be trusted: long, whole in one element, with a heading."""
+    if reason is not None or not body:
+        return 0.0
+    size = min(1.0, sum(map(len, body)) / 1500)
+    return round(0.3 + 0.4 * size + 0.15 * (found.heading is not None) + 0.15 * (len(body) >= 3), 2)

@@ -13,14 +13,55 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 _UNSEEN = ["script", "style", "noscript", "svg", "iframe", "template", "object", "embed", "canvas", "select", "button",
            "input", "textarea", "map", "audio", "video", "dialog", "link", "meta", "head", "img", "picture"]  # fmt: skip
 _INLINE = frozenset(
-    "-text a abbr acronym b bdi bdo big br cite code data del dfn em font i img ins kbd label mark nobr q rb rp rt ruby s samp "
-    "small span strike strong sub sup time tt u var wbr".split()
+    [
+        "-text",
+        "a",
+        "abbr",
+        "acronym",
+        "b",
+        "bdi",
+        "bdo",
+        "big",
+        "br",
+        "cite",
+        "code",
+        "data",
+        "del",
+        "dfn",
+        "em",
+        "font",
+        "i",
+        "img",
+        "ins",
+        "kbd",
+        "label",
+        "mark",
+        "nobr",
+        "q",
+        "rb",
+        "rp",
+        "rt",
+        "ruby",
+        "s",
+        "samp",
+        "small",
+        "span",
+        "strike",
+        "strong",
+        "sub",
+        "sup",
+        "time",
+        "tt",
+        "u",
+        "var",
+        "wbr",
+    ]
 )
-_LEAVES = frozenset(("p", "h1", "h2", "h3", "h4", "h5", "h6", "pre", "figcaption", "dt", "summary", "caption"))
+_LEAVES = frozenset(
+    ("p", "h1", "h2", "h3", "h4", "h5", "h6", "pre", "figcaption", "dt", "summary", "caption")
+)
 HEADINGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6"))
-_NESTED = (
-    "p,div,h1,h2,h3,h4,h5,h6,li,ul,ol,table,section,article,blockquote,header,footer,figure,figcaption,aside,main,dl,dd,pre,form,nav"
-)
+_NESTED = "p,div,h1,h2,h3,h4,h5,h6,li,ul,ol,table,section,article,blockquote,header,footer,figure,figcaption,aside,main,dl,dd,pre,form,nav"
 _MOST_DEPTH = 120
 
 
@@ -111,7 +152,12 @@ def _walk(place: Place, blocks: list[Block], depth: int) -> None:
         link = attributes.get("href") if tag == "a" else place.link
         _walk(Place(child, tag, place, named, link), blocks, depth + 1)
     if run:
-        whole = len(run) > 1 and place.tag in ("li", "div", "td", "dd", "blockquote") and run[0].prev is None and run[-1].next is None
+        whole = (
+            len(run) > 1
+            and place.tag in ("li", "div", "td", "dd", "blockquote")
+            and run[0].prev is None
+            and run[-1].next is None
+        )
         _emit([place.node] if whole else run, place.tag, place, blocks)
 
 

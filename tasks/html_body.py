@@ -32,8 +32,11 @@ def weigh(text: str) -> int:
 def is_running_text(block: Block) -> bool:
     """True for a block that reads like a sentence of prose, not like a link, a label or a button."""
     size = weigh(block.raw)
-    return size >= 60 and block.linked < 0.5 * block.length and block.tag not in HEADINGS or (
-        size >= 25 and block.tag == "p" and block.linked < 0.3 * block.length and bool(_SENTENCE_END.search(block.raw))
+    return (size >= 60 and block.linked < 0.5 * block.length and block.tag not in HEADINGS) or (
+        size >= 25
+        and block.tag == "p"
+        and block.linked < 0.3 * block.length
+        and bool(_SENTENCE_END.search(block.raw))
     )
 
 
@@ -88,7 +91,10 @@ def find_body(blocks: list[Block], title: str | None = None, description: str | 
     chosen = [
         block
         for block in inside
-        if not others[block.place] and block is not heading and _belongs(block) and not _in_card(block, container)
+        if not others[block.place]
+        and block is not heading
+        and _belongs(block)
+        and not _in_card(block, container)
     ]
     body = Body(container, heading, blocks=_settle_headings(_first_story(chosen, inside, heading)))
     _find_standfirst(body, blocks, _others(blocks, weights[container]), description)
@@ -107,7 +113,9 @@ def _first_story(chosen: list[Block], inside: list[Block], heading: Block | None
     return chosen
 
 
-def _find_standfirst(body: Body, blocks: list[Block], others: dict[Place, bool], description: str | None) -> None:
+def _find_standfirst(
+    body: Body, blocks: list[Block], others: dict[Place, bool], description: str | None
+) -> None:
     """Find the summary that stands between heading and body, or opens the body."""
     if not body.blocks:
         return
@@ -125,13 +133,19 @@ def _find_standfirst(body: Body, blocks: list[Block], others: dict[Place, bool],
         elif is_running_text(block) and not others[block.place] and not is_caption(block):
             before.append(block)
     shown = {fold(block.raw) for block in body.standfirst}
-    if not body.standfirst and before and (first_named := next((b for b in before if _STANDFIRST.search(_names(b))), None)):
+    if (
+        not body.standfirst
+        and before
+        and (first_named := next((b for b in before if _STANDFIRST.search(_names(b))), None))
+    ):
         body.standfirst.append(first_named)
         before.remove(first_named)
     body.blocks = [block for block in before + body.blocks if fold(block.raw) not in shown]
     if not body.standfirst and len(body.blocks) > 1:
         lead = next((b for b in body.blocks[:3] if _tells(b, wanted) or _STANDFIRST.search(_names(b))), None)
-        if lead is not None and not (wanted and fold(lead.raw).startswith(wanted[:-3]) and len(fold(lead.raw)) > len(wanted) + 20):
+        if lead is not None and not (
+            wanted and fold(lead.raw).startswith(wanted[:-3]) and len(fold(lead.raw)) > len(wanted) + 20
+        ):
             body.standfirst.append(lead)
             body.blocks.remove(lead)
 
@@ -242,7 +256,7 @@ def _within(place: Place | None, container: Place) -> bool:
 def _belongs(block: Block) -> bool:
     if block.tag == "figcaption" or block.tag == "h1":
         return False
-    if block.linked >= 0.6 * block.length or is_caption(block) and not _SENTENCE_END.search(block.raw):
+    if block.linked >= 0.6 * block.length or (is_caption(block) and not _SENTENCE_END.search(block.raw)):
         return False
     if block.tag in HEADINGS or is_running_text(block):
         return True

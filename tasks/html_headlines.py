@@ -58,7 +58,9 @@ class _Card:
     blocks: list[tuple[Block, list[LexborNode]]] = field(default_factory=list)
 
 
-def find_headlines(blocks: list[Block], body: set[Block], title: str | None, url: str | None) -> list[Sighting]:
+def find_headlines(
+    blocks: list[Block], body: set[Block], title: str | None, url: str | None
+) -> list[Sighting]:
     """Every placement of another story's headline, in page order.
 
     Args:
@@ -141,7 +143,11 @@ def looks_like_story(url: str) -> bool:
     """True for an address that ends like those of single stories: words or a number, not one word."""
     parts = urlsplit(url)
     last = parts.path.rstrip("/").rpartition("/")[2]
-    return len(re.findall(r"[-_]", last)) >= 2 or bool(re.search(r"\d{4,}", parts.path + parts.query)) or last.endswith((".html", ".htm"))
+    return (
+        len(re.findall(r"[-_]", last)) >= 2
+        or bool(re.search(r"\d{4,}", parts.path + parts.query))
+        or last.endswith((".html", ".htm"))
+    )
 
 
 def _headline_of(card: _Card, own: str) -> Sighting | None:
@@ -149,7 +155,7 @@ def _headline_of(card: _Card, own: str) -> Sighting | None:
     fitting = [
         (block, nodes)
         for block, nodes in card.blocks
-        if _SHORTEST <= weigh(shown := _shown(nodes)) and len(shown) <= _LONGEST and fold(shown) != own
+        if weigh(shown := _shown(nodes)) >= _SHORTEST and len(shown) <= _LONGEST and fold(shown) != own
     ]
     if not fitting:
         return None
@@ -186,7 +192,9 @@ def drop_kickers(sightings: list[Sighting]) -> None:
         for node in sighting.nodes:
             if node.tag == "-text":
                 continue
-            for inner in node.css("span[class], div[class], time, small, em[class], i[class], strong[class], b[class]"):
+            for inner in node.css(
+                "span[class], div[class], time, small, em[class], i[class], strong[class], b[class]"
+            ):
                 named = (inner.attributes.get("class") or inner.tag or "").lower()
                 if _KICKER.search(named) and len(inner.text()) < 0.6 * len(node.text()):
                     inner.decompose()
@@ -196,7 +204,9 @@ def _is_label(block: Block) -> bool:
     """True for a short text that may head a list: a heading, or something that is set like one."""
     if block.length > _LABEL_LONGEST:
         return False
-    return _is_heading(block) or bool(re.search(r"title|head|label|caption|titel|titre|titulo", block.place.named))
+    return _is_heading(block) or bool(
+        re.search(r"title|head|label|caption|titel|titre|titulo", block.place.named)
+    )
 
 
 def _labels(label: Block | None, block: Block) -> bool:
@@ -219,7 +229,11 @@ def _in_furniture(place: Place, known: dict[Place, bool]) -> bool:
     if found is None:
         found = (
             place.tag in _FURNITURE_TAGS
-            or (place.tag not in ("body", "main", "article") and place.weight < 400 and bool(_FURNITURE.search(place.named)))
+            or (
+                place.tag not in ("body", "main", "article")
+                and place.weight < 400
+                and bool(_FURNITURE.search(place.named))
+            )
             or (place.parent is not None and _in_furniture(place.parent, known))
         )
         known[place] = found

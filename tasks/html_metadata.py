@@ -15,6 +15,7 @@ from tasks.clean import html_text
 
 _ARTICLE = re.compile(r"(?:article|posting|report|review|analysis)$", re.I)
 _NOT_NEWS = ("ItemList", "CollectionPage", "SearchResultsPage")
+_ITEMS = ",".join(f'[itemprop="{name}"]' for name in ("datePublished", "dateModified", "author"))
 _MOST_DEPTH = 8
 _MOST_NODES = 2_000
 
@@ -33,6 +34,8 @@ class Metadata:
     """JSON-LD objects by @id, for references."""
     meta: dict[str, list[str]] = field(default_factory=dict)
     """`name`, `property` or `itemprop` of a `meta`, in small letters, to its contents in page order."""
+    items: dict[str, list[str]] = field(default_factory=dict)
+    """Microdata: `itemprop` to its values in page order, for the few properties that articles use."""
     title: str | None = None
     language: str | None = None
     canonical: str | None = None
@@ -44,6 +47,13 @@ class Metadata:
                 if value:
                     return value
         return None
+
+    @property
+    def labelled(self) -> list[str]:
+        """`Label: value` for the pairs that pages declare for previews, such as a reading time."""
+        pairs = zip(self.meta.get("twitter:label1", []) + self.meta.get("twitter:label2", []),
+                    self.meta.get("twitter:data1", []) + self.meta.get("twitter:data2", []), strict=False)  # fmt: skip
+        return [f"{label}: {value}" for label, value in pairs]
 
     def text(self, *names: str) -> str | None:
         """The first string of the article's JSON-LD object under any of these keys, plain."""
@@ -75,6 +85,11 @@ def read_metadata(tree: LexborHTMLParser) -> Metadata:
         if name:
             value = html_text(attributes.get("content") or "")
             data.meta.setdefault(name.lower(), []).append(value)
+    for node in tree.css(_ITEMS):
+        attributes = node.attributes
+        value = attributes.get("content") or attributes.get("datetime") or html_text(node.html or "")
+        if value and len(value) < 400:
+            data.items.setdefault(attributes.get("itemprop") or "", []).append(value)
     title = tree.css_first("head > title") or tree.css_first("title")
     data.title = html_text(title.html or "") if title else None
     root = tree.root
