@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 _UNSEEN = ["script", "style", "noscript", "svg", "iframe", "template", "object", "embed", "canvas", "select", "button",
-           "input", "textarea", "map", "audio", "video", "dialog", "link", "meta", "head", "img", "picture"]  # fmt: skip
+           "input", "textarea", "map", "audio", "video", "dialog", "link", "meta", "head", "img", "picture", "nav", "footer"]  # fmt: skip
 _INLINE = frozenset(
     [
         "-text",

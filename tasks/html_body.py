@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from tasks.fields import lexicon
 from tasks.html_blocks import HEADINGS, Block, Place
 
 _OTHER = re.compile(
@@ -197,6 +198,21 @@ def find_heading(blocks: list[Block], title: str | None) -> Block | None:
     return next((block for block in blocks if block.tag == "h1"), None)
 
 
+def is_furniture(text: str) -> bool:
+    """True for prompts, buttons, sign-offs: "Subscribe to …", "Share", "Reporting by …"."""
+    if len(text) > 240:
+        return False
+    folded = lexicon.fold(text).strip(" :.>»→")
+    return (
+        folded in lexicon.words("furniture")
+        or folded in lexicon.words("list_labels")
+        or folded in lexicon.words("end_labels")
+        or bool(lexicon.start(folded, "furniture_starts"))
+        or bool(lexicon.start(folded, "signoff_starts"))
+        or (len(folded) < 100 and bool(lexicon.start(folded, "end_starts")))
+    )
+
+
 def fold(text: str) -> str:
     """Letters and digits only, without case: equal for texts that differ in typography."""
     return _NOT_LETTERS.sub("", text.casefold())
@@ -257,6 +273,8 @@ def _belongs(block: Block) -> bool:
     if block.tag == "figcaption" or block.tag == "h1":
         return False
     if block.linked >= 0.6 * block.length or (is_caption(block) and not _SENTENCE_END.search(block.raw)):
+        return False
+    if is_furniture(block.raw):
         return False
     if block.tag in HEADINGS or is_running_text(block):
         return True
