@@ -241,7 +241,7 @@ def time_limit(limits: Limits) -> Iterator[None]:
 
 def hard_seconds(limits: Limits) -> float:
     """When a page that no exception can interrupt costs its worker's life."""
-    return 1.5 * limits.page_seconds + 2
+    return 2 * limits.page_seconds + 1
 
 
 def _tail(error: Exception) -> str:

@@ -51,7 +51,7 @@ def faulty(content, *arguments, **keywords):
 tasks.batch.extract_page = faulty
 """
 
-QUICK = Limits(page_seconds=0.4, worker_bytes=1 << 30)
+QUICK = Limits(page_seconds=0.3, worker_bytes=1 << 30)
 
 
 @pytest.fixture
@@ -67,12 +67,12 @@ def pool(faults: None) -> Iterator[ExtractionPool]:
 
 
 def page(number: int, fault: str = "") -> Page:
-    text = (
-        f"Ferry {number} returns to Lorn Island\n\n{fault}\n\n"
-        f"The ferry number {number} sailed again on Monday after eleven weeks in dry dock, and a band met it.\n\n"
-        "Islanders had lived on what fishing boats could carry, said the harbour master on the quay.\n"
-    )
-    return Page(text.encode(), "text", url=f"https://paper.example/{number}", origin_record=number)
+    markup = f"""<html lang="en"><head><title>Ferry {number} returns</title></head><body><article>
+    <h1>Ferry {number} returns to Lorn Island</h1><!-- {fault} -->
+    <p>The ferry sailed again on Monday after eleven weeks in dry dock, and a brass band met it.</p>
+    <p>Islanders had lived on what fishing boats could carry, said the harbour master on the quay.</p>
+    </article></body></html>"""
+    return Page(markup.encode(), "html", url=f"https://paper.example/{number}", origin_record=number)
 
 
 def batch(*faults: str, **more: object) -> Batch:
