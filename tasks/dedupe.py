@@ -94,7 +94,7 @@ def article_key(extraction: Extraction, page_url: str | None) -> str:
     """
     if page_url:
         declared = urls.canonical(extraction.canonical_url, page_url)
-        return "url:" + (declared or urls.normalise(page_url))
+        return "url:" + urls.normalise(declared or page_url)
     return "text:" + _digest([extraction.title or "", *extraction.body])
 
 
@@ -123,7 +123,7 @@ def _fold(text: str) -> str:
             folded.append("'.,:"["\x01\x02\x03\x04".index(character)])
         elif character == "-" and _is_minus(text, position):
             folded.append(character)
-        elif category in ("Cf", "Mn") or character == "'":
+        elif category == "Cf" or character == "'":
             continue
         else:
             folded.append(" ")

@@ -76,7 +76,11 @@ def test_other_news_stays_apart(one: str, other: str) -> None:
 
 def test_a_truncated_text_that_fits_two_stays_alone() -> None:
     keys = group_headlines(
-        ["Court to review emergency powers", "Court to review emergency budget", "Court to review emergency …"]
+        [
+            "Court to review emergency powers",
+            "Court to review emergency budget",
+            "Court to review emergency …",
+        ]
     )
     assert len(set(keys)) == 3
 
@@ -130,7 +134,10 @@ def test_hard_negatives_stay_apart() -> None:
 
 def test_articles_are_named_by_url_within_their_own_site() -> None:
     extraction = Extraction(
-        is_article=True, title="Ferry delayed", body=["It is."], canonical_url="https://post.example.com/ferry"
+        is_article=True,
+        title="Ferry delayed",
+        body=["It is."],
+        canonical_url="https://post.example.com/ferry",
     )
     assert article_key(extraction, "https://www.example.com/a?utm_source=x").startswith("url:https://post.ex")
     assert "other.org" in article_key(extraction, "https://other.org/a")
@@ -141,4 +148,6 @@ def test_a_story_joins_its_text_and_html_forms() -> None:
     text = Extraction(is_article=True, title="Ferry delayed", body=["It is late.", "Very."])
     html = Extraction(is_article=True, title="FERRY DELAYED", body=["It is late."])
     assert story_key(text) == story_key(html)
-    assert story_key(text) != story_key(Extraction(is_article=True, title="Ferry delayed", body=["It is not."]))
+    assert story_key(text) != story_key(
+        Extraction(is_article=True, title="Ferry delayed", body=["It is not."])
+    )

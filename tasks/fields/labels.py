@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from tasks.fields.dates import find_dates
+from tasks.fields.dates import find_dates, month_number
 from tasks.fields.lexicon import alternation, fold, start, words
 
 _LABEL_LENGTH = 60
@@ -106,13 +106,26 @@ def _glued(label: str, following: str) -> bool:
     return label[:1].isupper() and label[-1:].islower() and following[:1].isupper()
 
 
+def _number(text: str) -> re.Match[str] | None:
+    """A list's number in front, not a date's or a count's: `3. Storm nears`, never `3. Mai` or `2. Bundesliga`."""
+    found = _NUMBER.match(text)
+    if found and found.group().rstrip().endswith("."):
+        noun = fold(text[found.end() : found.end() + 40]).partition(" ")[0].rstrip(":,.!?")
+        if month_number(noun) or noun in words("counted_nouns"):
+            return None
+    return found
+
+
 def strip_decoration(text: str) -> str:
     """A headline's text alone: no glued label or outlet, number, clock, category, date, age or `VIDEO:`."""
     text = text[:_HEADLINE_LENGTH].strip(" \t\u00a0|•·►▶▸")
     label, rest = split_label(text)
     if label:
         text = _OUTLET.sub("", rest, count=1)
-    for pattern in (_CLOCK, _NUMBER, _category(), _kicker(), _category()):
+    numbered = _number(text)
+    if numbered and len(text) - numbered.end() >= 8:
+        text = text[numbered.end() :]
+    for pattern in (_CLOCK, _category(), _kicker(), _category()):
         shorter = pattern.sub("", text, count=1)
         if len(shorter) >= 8:
             text = shorter

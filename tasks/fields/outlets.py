@@ -8,7 +8,9 @@ from functools import cache
 from importlib.resources import files
 
 _SEPARATOR = re.compile(r"\s+(?:[-–—|•·»«]|::|/)\s+")
-_DOMAIN = re.compile(r"(?:www\.)?[\w-]{2,40}\.(?:com|org|net|info|news|tv|co|eu|[a-z]{2})(?:\.[a-z]{2})?", re.IGNORECASE)
+_DOMAIN = re.compile(
+    r"(?:www\.)?[\w-]{2,40}\.(?:com|org|net|info|news|tv|co|eu|[a-z]{2})(?:\.[a-z]{2})?", re.IGNORECASE
+)
 _WORD = re.compile(r"[^\W_]+")
 _MAX_NAME_WORDS = 5
 _MIN_TITLE_WORDS = 3
@@ -37,7 +39,11 @@ def is_outlet(name: str) -> bool:
     folded = [word.casefold() for word in words]
     if any(word in anywhere for word in folded):
         return True
-    return len(folded) > 1 and folded[-1] in with_others and folded[-1] not in {"the", "le", "el", "la", "die", "der"}
+    return (
+        len(folded) > 1
+        and folded[-1] in with_others
+        and folded[-1] not in {"the", "le", "el", "la", "die", "der"}
+    )
 
 
 def strip_outlet(text: str) -> str:
