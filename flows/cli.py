@@ -179,7 +179,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         with suppress(AttributeError):  # a caller may have put something simpler in its place
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     try:
-        code = broadsheet.main(arguments, prog_name="broadsheet", standalone_mode=False)
+        code = broadsheet.main(arguments, prog_name="broadsheet", standalone_mode=False) or 0
         sys.stdout.flush()
     except click.ClickException as error:
         error.show()

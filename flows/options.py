@@ -102,7 +102,6 @@ def reading(command: Command) -> Command:
                 "--fields",
                 type=field_names,
                 metavar="OURS=THEIRS,…",
-                default=(),
                 help="JSONL keys that have other names: html=raw_html,url=link. "
                 f"Ours are {', '.join(PAGE_KEYS)}.",
             ),
@@ -138,7 +137,7 @@ def reading(command: Command) -> Command:
 
 def selection(
     *,
-    fields: tuple[tuple[str, str], ...],
+    fields: tuple[tuple[str, str], ...] | None,
     source: str | None,
     path_pattern: str | None,
     domains: tuple[str, ...],
@@ -154,7 +153,7 @@ def selection(
     """
     check_range(since, until)
     return Selection(
-        fields=fields,
+        fields=fields or (),
         source=source,
         path_pattern=path_pattern,
         domains=tuple(sorted(set(domains))),
