@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 
 from tasks.fields import lexicon
@@ -89,12 +90,14 @@ def find_body(blocks: list[Block], title: str | None = None, description: str | 
         container = child
     inside = [block for block in blocks if _within(block.place, container)]
     others = _others(inside, weights[container], container)
+    counted = Counter(_kind(block) for block in inside if is_running_text(block) and not others[block.place])
+    kinds = {kind for kind, count in counted.items() if count >= 3}
     chosen = [
         block
         for block in inside
         if not others[block.place]
         and block is not heading
-        and _belongs(block)
+        and (_belongs(block) or (_kind(block) in kinds and not is_furniture(block.raw) and block.linked < 0.5 * block.length))
         and not _in_card(block, container)
     ]
     body = Body(container, heading, blocks=_settle_headings(_first_story(chosen, inside, heading)))
@@ -232,11 +235,16 @@ def _add(block: Block, weights: dict[Place, float] | None) -> None:
         place = place.parent
 
 
+def _kind(block: Block) -> tuple[str, str, str]:
+    """What the paragraphs of one text have in common: how they are tagged and named."""
+    return block.tag, block.place.named, block.place.parent.named if block.place.parent else ""
+
+
 def _in_card(block: Block, container: Place) -> bool:
     """True in a small element that is largely link: the teaser of another story."""
     place = block.place
     while place is not container and place.parent is not None:
-        if place.linked > 0.3 * place.chars and place.weight < 0.3 * container.weight:
+        if place.linked > 0.3 * place.chars and place.chars - place.linked < 400 and place.weight < 0.3 * container.weight:
             return True
         place = place.parent
     return False
@@ -286,8 +294,8 @@ def _settle_headings(blocks: list[Block]) -> list[Block]:
     kept: list[Block] = []
     follows = False
     for block in reversed(blocks):
-        if block.tag in HEADINGS and not follows:
+        if block.tag in HEADINGS and not follows and not (block.length >= 50 and _SENTENCE_END.search(block.raw)):
             continue
-        follows = block.tag not in HEADINGS
+        follows = True
         kept.append(block)
     return kept[::-1]
