@@ -1,0 +1,627 @@
+"""What the command line shows of the database, as small typed records. Reads only.
+
+Times are aware and in UTC; None where a page states none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from datetime import UTC, date, datetime, time
+from typing import Any, TypeVar
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Engine,
+    Select,
+    cast,
+    column,
+    func,
+    or_,
+    select,
+    text,
+)
+from sqlalchemy.orm import aliased
+
+from schemas.tables import (
+    Article,
+    ArticleVersion,
+    Byline,
+    HeadlineVariant,
+    LinkTarget,
+    LoadedBatch,
+    QuarantineEntry,
+    Run,
+    SidebarLabel,
+    Sighting,
+    Source,
+    StoredHeadline,
+    StoredPage,
+)
+from tasks.rows import url_key
+
+_LARGEST_ID = 2**63 - 1
+
+Record = TypeVar("Record")
+
+# --- articles ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ArticleRow:
+    """An article in a list."""
+
+    id: int
+    published: str | None
+    """`2025-05-17`, or `2025-05-17T12:05Z` where the page shows a time and its zone."""
+    source: str | None
+    section: str | None
+    language: str | None
+    title: str | None
+    authors: list[str]
+    url: str | None
+    word_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class ArticleMatch:
+    """An article that a search found."""
+
+    id: int
+    published: str | None
+    source: str | None
+    section: str | None
+    title: str | None
+    url: str | None
+    rank: float
+    snippet: str
+    """The part of summary or text that matches best."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """A page that an article was found on."""
+
+    id: int
+    kind: str
+    fetched_at: datetime | None
+    url: str | None
+    origin_uri: str
+    origin_record: int
+
+
+@dataclass(frozen=True, slots=True)
+class ArticleDetail:
+    """An article with everything known of it."""
+
+    id: int
+    title: str | None
+    summary: str | None
+    authors: list[str]
+    published_on: date | None
+    published_at: datetime | None
+    published_raw: str | None
+    updated_on: date | None
+    updated_at: datetime | None
+    updated_raw: str | None
+    section: str | None
+    language: str | None
+    agency: str | None
+    image_caption: str | None
+    image_credit: str | None
+    read_minutes: int | None
+    word_count: int
+    source: str | None
+    url: str | None
+    canonical_url: str | None
+    confidence: float
+    provenance: dict[str, str]
+    version_count: int
+    """Distinct texts that it has had."""
+    body: str
+    """Paragraphs, parted by a blank line."""
+    pages: list[Capture]
+    """Latest first, unknown fetch times last."""
+
+
+def list_articles(
+    engine: Engine,
+    *,
+    source: str | None = None,
+    section: str | None = None,
+    since: date | None = None,
+    until: date | None = None,
+    limit: int = 20,
+) -> list[ArticleRow]:
+    """Articles by printed date, newest first; the range takes in both its ends."""
+    statement = (
+        select(*_article_columns(ArticleRow))
+        .outerjoin(Source, Source.id == Article.source_id)
+        .order_by(Article.published_on.desc().nulls_last(), Article.id.desc())
+        .limit(limit)
+    )
+    if source is not None:
+        statement = statement.where(Source.name == source)
+    if section is not None:
+        statement = statement.where(func.lower(Article.section) == func.lower(section))
+    if since is not None:
+        statement = statement.where(Article.published_on >= since)
+    if until is not None:
+        statement = statement.where(Article.published_on <= until)
+    return _fetch(engine, statement, ArticleRow)
+
+
+def search_articles(engine: Engine, words: str, *, limit: int = 20) -> list[ArticleMatch]:
+    """Full-text search, best match first, in the way of web searches.
+
+    All words must occur; `"quoted words"` must follow each other; `or` between words, `-word` for none.
+    """
+    query = func.websearch_to_tsquery(text("'simple'"), words)
+    found = (
+        select(Article.id.label("article_id"), func.ts_rank_cd(Article.search, query, 1).label("rank"))
+        .where(Article.search.op("@@")(query))
+        .order_by(column("rank").desc(), Article.id.desc())
+        .limit(limit)
+        .subquery()
+    )
+    shown = func.concat_ws(" ", Article.summary, func.left(Article.body, 50_000))
+    snippet = func.ts_headline(
+        text("'simple'"), shown, query, "StartSel='', StopSel='', MaxWords=30, MinWords=15, MaxFragments=1"
+    )
+    statement = (
+        select(*_article_columns(ArticleMatch), found.c.rank, snippet.label("snippet"))
+        .join(found, found.c.article_id == Article.id)
+        .outerjoin(Source, Source.id == Article.source_id)
+        .order_by(found.c.rank.desc(), Article.id.desc())
+    )
+    return _fetch(engine, statement, ArticleMatch)
+
+
+def find_article(engine: Engine, name: str) -> ArticleDetail | None:
+    """The article with this id, or the one found at this URL; None where there is none."""
+    with engine.connect() as connection:
+        article_id = _id(name) if name.isdecimal() else _article_at(connection, name)
+        versions = select(func.count()).where(ArticleVersion.article_id == Article.id).scalar_subquery()
+        statement = (
+            select(*_article_columns(ArticleDetail), versions.label("version_count"))
+            .outerjoin(Source, Source.id == Article.source_id)
+            .where(Article.id == article_id)
+        )
+        row = connection.execute(statement).mappings().one_or_none()
+        if row is None:
+            return None
+        captures = (
+            select(*(getattr(StoredPage, field.name) for field in fields(Capture)))
+            .where(StoredPage.article_id == article_id)
+            .order_by(StoredPage.fetched_at.desc().nulls_last(), StoredPage.id.desc())
+        )
+        return ArticleDetail(**row, pages=_records(connection, captures, Capture))
+
+
+def _article_columns(record: type) -> list[Any]:
+    """The columns of an article, or of its source, that a record asks for by name."""
+    zoned = func.to_char(func.timezone("UTC", Article.published_at), 'YYYY-MM-DD"T"HH24:MI"Z"')
+    special = {
+        "source": Source.name.label("source"),
+        "published": func.coalesce(zoned, func.to_char(Article.published_on, "YYYY-MM-DD")).label(
+            "published"
+        ),
+    }
+    names = [field.name for field in fields(record)]
+    return [
+        special.get(name, getattr(Article, name, None))
+        for name in names
+        if name in special or hasattr(Article, name)
+    ]
+
+
+def _article_at(connection: Connection, url: str) -> int | None:
+    key = url_key(url)
+    named: int | None = connection.scalar(select(Article.id).where(Article.key == key))
+    return named or connection.scalar(
+        select(StoredPage.article_id)
+        .where(StoredPage.url_key == key, StoredPage.article_id.is_not(None))
+        .order_by(StoredPage.fetched_at.desc().nulls_last(), StoredPage.id.desc())
+        .limit(1)
+    )
+
+
+# --- sidebar headlines -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class HeadlineRow:
+    """A sidebar headline in a list."""
+
+    id: int
+    text: str
+    sightings: int
+    """In the time asked for."""
+    first_seen_at: datetime | None
+    last_seen_at: datetime | None
+    article_id: int | None
+    """The article it leads to, where that is loaded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A headline's text exactly as seen."""
+
+    text: str
+    sightings: int
+
+
+@dataclass(frozen=True, slots=True)
+class SightingRow:
+    """One placement of a headline on one page."""
+
+    page_id: int
+    seen_at: datetime | None
+    """Fetch time of the page."""
+    page_url: str | None
+    label: str | None
+    position: int
+    text: str
+    byline: str | None
+    target: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class HeadlineDetail:
+    """A sidebar headline with its variants and latest sightings."""
+
+    id: int
+    text: str
+    article_id: int | None
+    article_title: str | None
+    sighting_count: int
+    first_seen_at: datetime | None
+    last_seen_at: datetime | None
+    variants: list[Variant]
+    """Most seen first."""
+    sightings: list[SightingRow]
+    """Latest first, unknown times last; as many as asked for."""
+
+
+def list_headlines(engine: Engine, *, limit: int = 20) -> list[HeadlineRow]:
+    """Sidebar headlines, the newest in the database first."""
+    newest = _survivors().order_by(StoredHeadline.id.desc()).limit(limit).subquery()
+    seen = _sightings().where(_belongs_to(newest.c.id)).lateral()
+    statement = select(newest, *seen.c).join(seen, text("true")).order_by(newest.c.id.desc())
+    return _fetch(engine, statement, HeadlineRow)
+
+
+def top_headlines(engine: Engine, *, since: date | None = None, limit: int = 20) -> list[HeadlineRow]:
+    """Sidebar headlines by how often pages list them, on pages fetched since a day (UTC) if one is given."""
+    counted = select(Sighting.variant_id, func.count().label("sightings")).group_by(Sighting.variant_id)
+    if since is not None:
+        counted = counted.join(StoredPage, StoredPage.id == Sighting.page_id).where(
+            StoredPage.fetched_at >= datetime.combine(since, time(), UTC)
+        )
+    variants = counted.subquery()
+    headline_id = func.coalesce(_Own.merged_into, _Own.id).label("headline_id")
+    sightings = cast(func.sum(variants.c.sightings), BigInteger).label("sightings")
+    most = (
+        select(headline_id, sightings)
+        .join(HeadlineVariant, HeadlineVariant.headline_id == _Own.id)
+        .join(variants, variants.c.variant_id == HeadlineVariant.id)
+        .group_by(headline_id)
+        .order_by(sightings.desc(), headline_id.desc())
+        .limit(limit)
+        .subquery()
+    )
+    survivors = _survivors().subquery()
+    seen = _sightings().where(_belongs_to(most.c.headline_id)).lateral()
+    statement = (
+        select(survivors, most.c.sightings, seen.c.first_seen_at, seen.c.last_seen_at)
+        .join(most, most.c.headline_id == survivors.c.id)
+        .join(seen, text("true"))
+        .order_by(most.c.sightings.desc(), survivors.c.id.desc())
+    )
+    return _fetch(engine, statement, HeadlineRow)
+
+
+def find_headline(engine: Engine, headline_id: int, *, limit: int = 50) -> HeadlineDetail | None:
+    """The sidebar headline with this id, or the one it was merged into; None where there is none."""
+    with engine.connect() as connection:
+        survivor: int | None = connection.scalar(
+            select(func.coalesce(StoredHeadline.merged_into, StoredHeadline.id)).where(
+                StoredHeadline.id == _id(headline_id)
+            )
+        )
+        statement = (
+            select(
+                StoredHeadline.id,
+                StoredHeadline.text,
+                StoredHeadline.article_id,
+                Article.title.label("article_title"),
+            )
+            .outerjoin(Article, Article.id == StoredHeadline.article_id)
+            .where(StoredHeadline.id == survivor)
+        )
+        row = connection.execute(statement).mappings().one_or_none()
+        if row is None or survivor is None:
+            return None
+        counted = _sightings().where(_belongs_to(survivor))
+        seen = connection.execute(counted).one()
+        return HeadlineDetail(
+            **row,
+            sighting_count=seen.sightings,
+            first_seen_at=seen.first_seen_at,
+            last_seen_at=seen.last_seen_at,
+            variants=_records(connection, _variants(survivor), Variant),
+            sightings=_records(connection, _placements(survivor).limit(limit), SightingRow),
+        )
+
+
+def _survivors() -> Select[Any]:
+    """Headlines that were not merged into another."""
+    columns = (StoredHeadline.id, StoredHeadline.text, StoredHeadline.article_id)
+    return select(*columns).where(StoredHeadline.merged_into.is_(None))
+
+
+_Own = aliased(StoredHeadline)
+"""The headline of a variant's own key, which may be merged into another."""
+
+
+def _belongs_to(headline_id: Any) -> ColumnElement[bool]:
+    """Picks the variants of a headline: those with its own key, and those of keys merged into it."""
+    return or_(_Own.id == headline_id, _Own.merged_into == headline_id)
+
+
+def _sightings() -> Select[Any]:
+    """How often and when, over sightings joined with their pages and headlines."""
+    return (
+        select(
+            func.count(Sighting.page_id).label("sightings"),
+            func.min(StoredPage.fetched_at).label("first_seen_at"),
+            func.max(StoredPage.fetched_at).label("last_seen_at"),
+        )
+        .select_from(Sighting)
+        .join(StoredPage, StoredPage.id == Sighting.page_id)
+        .join(HeadlineVariant, HeadlineVariant.id == Sighting.variant_id)
+        .join(_Own, _Own.id == HeadlineVariant.headline_id)
+    )
+
+
+def _variants(headline_id: int) -> Select[Any]:
+    count = func.count(Sighting.page_id).label("sightings")
+    return (
+        select(HeadlineVariant.text, count)
+        .join(_Own, _Own.id == HeadlineVariant.headline_id)
+        .outerjoin(Sighting, Sighting.variant_id == HeadlineVariant.id)
+        .where(_belongs_to(headline_id))
+        .group_by(HeadlineVariant.id)
+        .order_by(count.desc(), HeadlineVariant.id)
+    )
+
+
+def _placements(headline_id: int) -> Select[Any]:
+    return (
+        select(
+            Sighting.page_id,
+            StoredPage.fetched_at.label("seen_at"),
+            StoredPage.url.label("page_url"),
+            SidebarLabel.text.label("label"),
+            Sighting.position,
+            HeadlineVariant.text,
+            Byline.text.label("byline"),
+            LinkTarget.url.label("target"),
+        )
+        .join(StoredPage, StoredPage.id == Sighting.page_id)
+        .join(HeadlineVariant, HeadlineVariant.id == Sighting.variant_id)
+        .join(_Own, _Own.id == HeadlineVariant.headline_id)
+        .outerjoin(SidebarLabel, SidebarLabel.id == Sighting.label_id)
+        .outerjoin(Byline, Byline.id == Sighting.byline_id)
+        .outerjoin(LinkTarget, LinkTarget.id == Sighting.target_id)
+        .where(_belongs_to(headline_id))
+        .order_by(StoredPage.fetched_at.desc().nulls_last(), Sighting.page_id.desc(), Sighting.position)
+    )
+
+
+# --- quarantine --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantineCount:
+    """How many pages wait for one reason."""
+
+    reason: str
+    stage: str
+    waiting: int
+    resolved: int
+    """Loaded after all."""
+    last_seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantineRow:
+    """A quarantined page in a list."""
+
+    id: int
+    reason: str
+    stage: str
+    detail: str
+    origin_uri: str
+    origin_record: int
+    url: str | None
+    attempts: int
+    last_seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantineDetail:
+    """A quarantined page with everything known of it."""
+
+    id: int
+    reason: str
+    stage: str
+    detail: str
+    origin_uri: str
+    origin_record: int
+    url: str | None
+    kind: str | None
+    fetched_at: datetime | None
+    source: str | None
+    content_type: str | None
+    digest: str | None
+    """Of its raw bytes, in hex: what `Archive.get` takes."""
+    byte_count: int | None
+    attempts: int
+    first_seen_at: datetime
+    last_seen_at: datetime
+    resolved_at: datetime | None
+    run_id: int | None
+
+
+def count_quarantine(engine: Engine) -> list[QuarantineCount]:
+    """Reasons with the number of their pages, those that most pages wait for first."""
+    waiting = func.count().filter(QuarantineEntry.resolved_at.is_(None)).label("waiting")
+    statement = (
+        select(
+            QuarantineEntry.reason,
+            QuarantineEntry.stage,
+            waiting,
+            func.count(QuarantineEntry.resolved_at).label("resolved"),
+            func.max(QuarantineEntry.last_seen_at).label("last_seen_at"),
+        )
+        .group_by(QuarantineEntry.reason, QuarantineEntry.stage)
+        .order_by(waiting.desc(), QuarantineEntry.reason, QuarantineEntry.stage)
+    )
+    return _fetch(engine, statement, QuarantineCount)
+
+
+def list_quarantine(engine: Engine, *, reason: str | None = None, limit: int = 20) -> list[QuarantineRow]:
+    """Pages that wait in quarantine, the last to fail first."""
+    statement = (
+        select(*(getattr(QuarantineEntry, field.name) for field in fields(QuarantineRow)))
+        .where(QuarantineEntry.resolved_at.is_(None))
+        .order_by(QuarantineEntry.last_seen_at.desc(), QuarantineEntry.id.desc())
+        .limit(limit)
+    )
+    if reason is not None:
+        statement = statement.where(QuarantineEntry.reason == reason)
+    return _fetch(engine, statement, QuarantineRow)
+
+
+def find_quarantined(engine: Engine, entry_id: int) -> QuarantineDetail | None:
+    """The quarantined page with this id, None where there is none."""
+    columns = [
+        func.encode(QuarantineEntry.digest, "hex").label("digest")
+        if field.name == "digest"
+        else getattr(QuarantineEntry, field.name)
+        for field in fields(QuarantineDetail)
+    ]
+    found = _fetch(engine, select(*columns).where(QuarantineEntry.id == _id(entry_id)), QuarantineDetail)
+    return found[0] if found else None
+
+
+# --- runs and status ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """What a run did."""
+
+    id: int
+    kind: str
+    state: str
+    """`running`, `completed`, `partial` or `failed`."""
+    started_at: datetime
+    seconds: float | None
+    """None while it runs, or if it was killed."""
+    read: int
+    loaded: int
+    updated: int
+    unchanged: int
+    duplicate: int
+    non_article: int
+    quarantined: int
+    ignored: int
+    skipped: int
+    message: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What the database holds."""
+
+    articles: int
+    pages: int
+    headlines: int
+    sightings: int
+    sources: int
+    quarantined: int
+    """Pages that wait in quarantine."""
+    bytes: int
+    """Tables and indexes on disk."""
+    server_version: str
+    """Of PostgreSQL."""
+    revision: str
+    """Of the schema."""
+    runs: list[RunRow]
+    """The last ones, latest first."""
+
+
+def list_runs(engine: Engine, *, limit: int = 20) -> list[RunRow]:
+    """Runs, latest first."""
+    return _fetch(engine, _runs(limit), RunRow)
+
+
+def find_status(engine: Engine, *, runs: int = 5) -> Status:
+    """What the database holds, with the last runs."""
+    with engine.connect() as connection:
+        counts = connection.execute(
+            select(
+                select(func.count(Article.id)).scalar_subquery().label("articles"),
+                select(func.count(StoredPage.id)).scalar_subquery().label("pages"),
+                select(func.count(StoredHeadline.id))
+                .where(StoredHeadline.merged_into.is_(None))
+                .scalar_subquery()
+                .label("headlines"),
+                # Each batch knows how many it wrote; counting them anew reads the largest table.
+                select(func.coalesce(func.sum(LoadedBatch.sightings), 0))
+                .scalar_subquery()
+                .label("sightings"),
+                select(func.count(Source.id)).scalar_subquery().label("sources"),
+                select(func.count(QuarantineEntry.id))
+                .where(QuarantineEntry.resolved_at.is_(None))
+                .scalar_subquery()
+                .label("quarantined"),
+                text(_DATABASE_BYTES),
+                text("current_setting('server_version') AS server_version"),
+                text("(SELECT version_num FROM alembic_version) AS revision"),
+            )
+        ).mappings()
+        found = dict(counts.one())
+        found["sightings"] = int(found["sightings"])
+        return Status(**found, runs=_records(connection, _runs(runs), RunRow))
+
+
+_DATABASE_BYTES = """(
+    SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint FROM pg_class
+    WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'
+) AS bytes"""
+
+
+def _runs(limit: int) -> Select[Any]:
+    columns = (getattr(Run, field.name) for field in fields(RunRow))
+    return select(*columns).order_by(Run.id.desc()).limit(limit)
+
+
+# --- rows to records ---------------------------------------------------------------------------------
+
+
+def _fetch(engine: Engine, statement: Select[Any], record: type[Record]) -> list[Record]:
+    with engine.connect() as connection:
+        return _records(connection, statement, record)
+
+
+def _records(connection: Connection, statement: Select[Any], record: type[Record]) -> list[Record]:
+    return [record(**row) for row in connection.execute(statement).mappings()]
+
+
+def _id(number: int | str) -> int:
+    """The number as an id; -1, which no row has, where no id can be so large."""
+    return int(number) if 0 <= int(number) <= _LARGEST_ID else -1
