@@ -436,8 +436,9 @@ class QuarantineEntry(Base):
     )
 
     id: Mapped[Id]
-    key: Mapped[bytes] = column("Key of the page; without bytes, digest of its origin.", unique=True)
-    origin_key: Mapped[bytes] = column("Digest of its origin.", index=True)
+    key: Mapped[bytes] = column(
+        "Key of the page; digest of its origin where no bytes are known.", unique=True
+    )
     reason: Mapped[str] = column("Why, in one word.")
     stage: Mapped[str] = column("Where: read, clean, extract or load.")
     detail: Mapped[str] = column("What happened.")

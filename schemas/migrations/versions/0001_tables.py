@@ -643,9 +643,8 @@ def upgrade() -> None:
             "key",
             sa.LargeBinary(),
             nullable=False,
-            comment="Key of the page; without bytes, digest of its origin.",
+            comment="Key of the page; digest of its origin where no bytes are known.",
         ),
-        sa.Column("origin_key", sa.LargeBinary(), nullable=False, comment="Digest of its origin."),
         sa.Column("reason", sa.Text(), nullable=False, comment="Why, in one word."),
         sa.Column("stage", sa.Text(), nullable=False, comment="Where: read, clean, extract or load."),
         sa.Column("detail", sa.Text(), nullable=False, comment="What happened."),
@@ -719,7 +718,6 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("resolved_at IS NULL"),
     )
-    op.create_index(op.f("quarantine_origin_key_idx"), "quarantine", ["origin_key"], unique=False)
     op.create_index(op.f("quarantine_run_id_idx"), "quarantine", ["run_id"], unique=False)
     op.create_table(
         "headline_variants",
@@ -784,7 +782,6 @@ def downgrade() -> None:
     op.drop_index(op.f("headline_variants_headline_id_idx"), table_name="headline_variants")
     op.drop_table("headline_variants")
     op.drop_index(op.f("quarantine_run_id_idx"), table_name="quarantine")
-    op.drop_index(op.f("quarantine_origin_key_idx"), table_name="quarantine")
     op.drop_index(
         "quarantine_open_idx", table_name="quarantine", postgresql_where=sa.text("resolved_at IS NULL")
     )

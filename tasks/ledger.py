@@ -1,0 +1,96 @@
+"""What the ledger knows: runs and what they did, and which parts of which inputs are loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+from sqlalchemy import Engine, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from schemas.records import Counts, Input, KnownPart, RunReport
+from schemas.tables import LoadedBatch, LoadedPart, Run
+
+
+def start_run(
+    engine: Engine, *, kind: str, parameters: Mapping[str, Any], flow_run_id: str | None, extractor: str
+) -> int:
+    """Enter a run that starts now; return its id.
+
+    `parameters` must be JSON-ready.
+    """
+    with engine.begin() as connection:
+        return connection.execute(
+            insert(Run)
+            .values(
+                kind=kind,
+                state="running",
+                parameters=dict(parameters),
+                flow_run_id=flow_run_id,
+                extractor=extractor,
+            )
+            .returning(Run.id)
+        ).scalar_one()
+
+
+def finish_run(engine: Engine, run_id: int, report: RunReport) -> None:
+    """Enter what a run did, and that it ended now."""
+    with engine.begin() as connection:
+        connection.execute(
+            update(Run)
+            .where(Run.id == run_id)
+            .values(
+                **report.counts.as_dict(),
+                state=report.state,
+                ignored=report.ignored,
+                skipped=report.skipped,
+                quarantined_by_reason=report.quarantined_by_reason,
+                headlines_new=report.headlines_new,
+                headlines_seen_again=report.headlines_seen_again,
+                sightings=report.sightings,
+                seconds=report.seconds,
+                message=report.message or None,
+                finished_at=func.now(),
+            )
+        )
+
+
+def run_counts(engine: Engine, run_id: int) -> Counts:
+    """The outcomes of a run's batches as the database has them, added up."""
+    columns = [
+        func.coalesce(func.sum(getattr(LoadedBatch, field.name)), 0).label(field.name)
+        for field in fields(Counts)
+    ]
+    with engine.connect() as connection:
+        row = connection.execute(select(*columns).where(LoadedBatch.run_id == run_id)).one()
+    return Counts(**{name: int(value) for name, value in row._mapping.items()})
+
+
+class KnownParts:
+    """What the planner asks of the ledger: which parts of an input are loaded."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def parts(self, inputs: Sequence[Input], selection: str) -> dict[str, list[KnownPart]]:
+        """The loaded parts of each input, by its fingerprint and in order; unknown inputs are left out."""
+        statement = (
+            select(
+                LoadedPart.fingerprint,
+                LoadedPart.first_record,
+                LoadedPart.record_count,
+                LoadedPart.next_offset,
+                LoadedPart.last,
+            )
+            .where(
+                LoadedPart.fingerprint == func.any([entry.fingerprint for entry in inputs]),
+                LoadedPart.selection == selection,
+            )
+            .order_by(LoadedPart.fingerprint, LoadedPart.first_record)
+        )
+        known: dict[str, list[KnownPart]] = {}
+        with self._engine.connect() as connection:
+            for fingerprint, *part in connection.execute(statement):
+                known.setdefault(fingerprint, []).append(KnownPart(*part))
+        return known

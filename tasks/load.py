@@ -1,0 +1,341 @@
+"""Load one batch in one transaction: COPY into staging tables, then few statements over whole sets.
+
+Loaders may run side by side. Each takes its locks in the same order (sources, articles, pages, texts,
+quarantine, parts; each sorted by key), so they wait for each other and never deadlock.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import fields
+
+import psycopg
+from psycopg import errors
+from sqlalchemy import Connection, Engine, func, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import DBAPIError
+
+from schemas.errors import LoadError, RefusedPage, TransientLoadError
+from schemas.records import Batch, BatchResult, Counts, ExtractedPage, LoadReport, Page, Rejection
+from schemas.tables import SIGHTINGS_PARTITION_PAGES, LoadedBatch, LoadedPart, QuarantineEntry
+from tasks.rows import Row, storable
+from tasks.staging import load_pages
+
+DETAIL_CHARACTERS = 2000
+"""How much of what happened to a quarantined page is kept."""
+
+
+def load_batch(
+    engine: Engine, batch: Batch, result: BatchResult, *, run_id: int, extractor: str
+) -> LoadReport:
+    """Load what extraction made of a batch, with its ledger rows: whole or not at all.
+
+    Loading it again changes nothing: in the same run the first report comes back, in another run every
+    page is `unchanged`. Pages that the database refuses go to quarantine one by one.
+
+    Raises:
+        TransientLoadError: connection lost, deadlock, restart; the same call may be made again.
+        LoadError: the database cannot take the batch, or its outcomes do not add up.
+    """
+    with _translated_errors():
+        _ensure_partition(engine)
+        with engine.begin() as connection:
+            batch_id = _open_batch(connection, batch.number, result, run_id, extractor)
+            if batch_id is None:
+                return _earlier_report(connection, batch.number, run_id)
+            outcomes, sightings, refused = _load_what_fits(connection, result.pages, batch_id, extractor)
+            entries = [*map(_rejected, result.rejections), *refused]
+            _quarantine(connection, entries, result.pages, run_id, batch_id)
+            _enter_parts(connection, batch, batch_id)
+            report = LoadReport(
+                counts=Counts(read=result.read, quarantined=len(entries), **outcomes),
+                ignored=result.ignored,
+                quarantined_by_reason=dict(Counter(entry["reason"] for entry in entries)),
+                sightings=sightings,
+            )
+            if not report.counts.balanced:
+                raise LoadError(f"Outcomes of batch {batch.number} do not add up: {report.counts.as_dict()}.")
+            _close_batch(connection, batch_id, report)
+            return report
+
+
+# --- pages that fit, and pages that are refused -----------------------------------------------------
+
+
+def _load_what_fits(
+    connection: Connection, pages: Sequence[ExtractedPage], batch_id: int, extractor: str
+) -> tuple[Counter[str], int, list[Row]]:
+    """Load pages, all together where possible; else find those that are refused and load the others.
+
+    Returns: outcomes, sightings, quarantine entries of the refused pages.
+    """
+    try:
+        with connection.begin_nested():
+            return *load_pages(connection, pages, batch_id, extractor), []
+    except (DBAPIError, psycopg.Error) as error:
+        if not _is_refusal(error):
+            raise
+
+    def find_refused(group: Sequence[ExtractedPage]) -> Iterator[tuple[ExtractedPage, str]]:
+        """Try a group, undo it whatever happens, and halve it where it is refused."""
+        trial = connection.begin_nested()
+        try:
+            load_pages(connection, group, batch_id, extractor)
+        except (DBAPIError, psycopg.Error) as error:
+            if not _is_refusal(error):
+                raise
+            trial.rollback()
+            if len(group) == 1:
+                yield group[0], _complaint(error)
+                return
+            middle = len(group) // 2
+            yield from find_refused(group[:middle])
+            yield from find_refused(group[middle:])
+        else:
+            trial.rollback()
+
+    refused = {page.key: (page, complaint) for page, complaint in find_refused(pages)}
+    fitting = [page for page in pages if page.key not in refused]
+    with connection.begin_nested():
+        outcomes, sightings = load_pages(connection, fitting, batch_id, extractor)
+    entries = [_refused(page, refused[page.key][1]) for page in pages if page.key in refused]
+    return outcomes, sightings, entries
+
+
+# --- quarantine -------------------------------------------------------------------------------------
+
+
+def _rejected(rejection: Rejection) -> Row:
+    entry = {
+        "reason": rejection.reason,
+        "stage": rejection.stage,
+        "detail": _bounded(rejection.detail),
+        "origin_uri": storable(rejection.origin_uri),
+        "origin_record": rejection.origin_record,
+        "url": storable(rejection.url) if rejection.url else None,
+        "kind": rejection.kind,
+        "fetched_at": rejection.fetched_at,
+        "source": storable(rejection.source) if rejection.source else None,
+        "content_type": storable(rejection.content_type) if rejection.content_type else None,
+    }
+    if rejection.content is None:
+        key = _origin_key(rejection.origin_uri, rejection.origin_record)
+        return entry | {"key": key, "digest": None, "byte_count": None}
+    page = Page(rejection.content, "html", url=rejection.url, fetched_at=rejection.fetched_at)
+    return entry | {"key": page.key, "digest": page.digest, "byte_count": len(page.content)}
+
+
+def _refused(page: ExtractedPage, complaint: str) -> Row:
+    return {
+        "key": page.key,
+        "reason": RefusedPage.reason,
+        "stage": RefusedPage.stage,
+        "detail": _bounded(complaint),
+        "origin_uri": storable(page.origin_uri),
+        "origin_record": page.origin_record,
+        "url": storable(page.url) if page.url else None,
+        "kind": page.kind,
+        "fetched_at": page.fetched_at,
+        "source": storable(page.source)[:DETAIL_CHARACTERS] if page.source else None,
+        "content_type": None,
+        "digest": page.digest,
+        "byte_count": page.byte_count,
+    }
+
+
+def _origin_key(uri: str, record: int) -> bytes:
+    """Stands for a place in an input: the identity of an entry that has no bytes."""
+    return hashlib.blake2b(f"{record}\n{storable(uri)}".encode(), digest_size=16).digest()
+
+
+def _bounded(detail: str) -> str:
+    return storable(detail)[-DETAIL_CHARACTERS:]
+
+
+def _quarantine(
+    connection: Connection, entries: list[Row], pages: Sequence[ExtractedPage], run_id: int, batch_id: int
+) -> None:
+    """Enter the pages that failed, again or for the first time, and resolve those that now loaded."""
+    failed = {entry["key"]: entry for entry in entries}
+    tries = Counter(entry["key"] for entry in entries)
+    loaded = {key for page in pages for key in (page.key, _origin_key(page.origin_uri, page.origin_record))}
+    loaded -= failed.keys()
+    known = connection.execute(
+        select(QuarantineEntry.key)
+        .where(QuarantineEntry.key == func.any(sorted(loaded | failed.keys())))
+        .order_by(QuarantineEntry.key)
+        .with_for_update()
+    ).scalars()
+    if resolved := loaded.intersection(known):
+        connection.execute(
+            update(QuarantineEntry)
+            .where(QuarantineEntry.key == func.any(sorted(resolved)), QuarantineEntry.resolved_at.is_(None))
+            .values(resolved_at=func.now())
+        )
+    if failed:
+        place = {"run_id": run_id, "batch_id": batch_id}
+        rows = [failed[key] | place | {"attempts": tries[key]} for key in sorted(failed)]
+        entry = insert(QuarantineEntry)
+        again = {name: entry.excluded[name] for name in rows[0] if name not in ("key", "attempts")}
+        connection.execute(
+            entry.on_conflict_do_update(
+                index_elements=["key"],
+                set_=again
+                | {
+                    "attempts": QuarantineEntry.attempts + entry.excluded.attempts,
+                    "last_seen_at": func.now(),
+                    "resolved_at": None,
+                },
+            ),
+            rows,
+        )
+
+
+# --- errors -----------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _translated_errors() -> Iterator[None]:
+    """Database errors as the two kinds that callers tell apart; the cause is kept."""
+    try:
+        yield
+    except (DBAPIError, psycopg.Error) as error:
+        complaint = _complaint(error)
+        if _is_transient(error):
+            raise TransientLoadError(f"The database went away or was busy: {complaint}") from error
+        raise LoadError(f"The database did not take the batch: {complaint}") from error
+
+
+def _driver_error(error: BaseException) -> BaseException | None:
+    return error.orig if isinstance(error, DBAPIError) else error
+
+
+def _complaint(error: BaseException) -> str:
+    return str(_driver_error(error)).strip()[:DETAIL_CHARACTERS]
+
+
+def _is_transient(error: BaseException) -> bool:
+    cause = _driver_error(error)
+    state = getattr(cause, "sqlstate", None)
+    if state is None:  # libpq speaks, not the server: the connection is gone or was never made
+        return isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError)
+    return state[:2] in _TRANSIENT_CLASSES or state in _TRANSIENT_STATES
+
+
+_TRANSIENT_CLASSES = ("08", "40")  # connection exception, transaction rollback
+_TRANSIENT_STATES = frozenset(
+    error.sqlstate
+    for error in (
+        errors.AdminShutdown,
+        errors.CrashShutdown,
+        errors.CannotConnectNow,
+        errors.IdleSessionTimeout,
+        errors.LockNotAvailable,
+        errors.TooManyConnections,
+        errors.ReadOnlySqlTransaction,  # during a failover
+    )
+)
+
+
+def _is_refusal(error: BaseException) -> bool:
+    """True when the rows themselves are to blame: values, constraints, limits, the user's own triggers."""
+    cause = _driver_error(error)
+    state = getattr(cause, "sqlstate", None)
+    if state is None:
+        return isinstance(cause, psycopg.DataError)
+    return state[:2] in ("22", "23", "P0") or state == errors.ProgramLimitExceeded.sqlstate
+
+
+# --- the ledger's rows ------------------------------------------------------------------------------
+
+
+def _open_batch(
+    connection: Connection, number: int, result: BatchResult, run_id: int, extractor: str
+) -> int | None:
+    """The id of a new batch row, None where the run has loaded this batch already."""
+    return connection.scalar(
+        insert(LoadedBatch)
+        .values(run_id=run_id, number=number, extractor=extractor, worker_seconds=result.seconds)
+        .on_conflict_do_nothing(index_elements=["run_id", "number"])
+        .returning(LoadedBatch.id)
+    )
+
+
+def _earlier_report(connection: Connection, number: int, run_id: int) -> LoadReport:
+    row = connection.execute(
+        select(LoadedBatch.__table__).where(LoadedBatch.run_id == run_id, LoadedBatch.number == number)
+    ).one()
+    return LoadReport(
+        counts=Counts(**{field.name: getattr(row, field.name) for field in fields(Counts)}),
+        ignored=row.ignored,
+        quarantined_by_reason=row.quarantined_by_reason,
+        sightings=row.sightings,
+    )
+
+
+def _close_batch(connection: Connection, batch_id: int, report: LoadReport) -> None:
+    connection.execute(
+        update(LoadedBatch)
+        .where(LoadedBatch.id == batch_id)
+        .values(
+            **report.counts.as_dict(),
+            ignored=report.ignored,
+            quarantined_by_reason=report.quarantined_by_reason,
+            sightings=report.sightings,
+        )
+    )
+
+
+def _enter_parts(connection: Connection, batch: Batch, batch_id: int) -> None:
+    rows = [
+        {
+            "fingerprint": part.input.fingerprint,
+            "selection": batch.selection.digest,
+            "first_record": part.first_record,
+            "record_count": part.record_count,
+            "next_offset": part.next_offset,
+            "last": part.last,
+            "uri": storable(part.input.uri),
+            "byte_count": part.byte_count,
+            "damage": storable(part.damage) if part.damage else None,
+            "batch_id": batch_id,
+        }
+        for part in batch.parts
+    ]
+    if rows:
+        rows.sort(key=lambda row: (row["fingerprint"], row["first_record"]))
+        connection.execute(insert(LoadedPart).on_conflict_do_nothing(), rows)
+
+
+# --- partitions -------------------------------------------------------------------------------------
+
+
+def _ensure_partition(engine: Engine) -> None:
+    """Make the next partition of the sightings when half of the newest is used.
+
+    Attaching waits for nobody and nobody waits for it, unlike creating it in place.
+    """
+    with engine.begin() as connection:
+        latest: int = connection.execute(text("SELECT last_value FROM pages_id_seq")).scalar_one()
+        number = (latest + SIGHTINGS_PARTITION_PAGES // 2) // SIGHTINGS_PARTITION_PAGES
+        name = f"headline_sightings_p{number}"
+        if _exists(connection, name):
+            return
+        connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('headline_sightings partition'))"))
+        if _exists(connection, name):
+            return
+        first = number * SIGHTINGS_PARTITION_PAGES
+        connection.execute(text(f"CREATE TABLE {name} (LIKE headline_sightings INCLUDING COMMENTS)"))
+        connection.execute(
+            text(
+                f"ALTER TABLE headline_sightings ATTACH PARTITION {name} "
+                f"FOR VALUES FROM ({first}) TO ({first + SIGHTINGS_PARTITION_PAGES})"
+            )
+        )
+
+
+def _exists(connection: Connection, table: str) -> bool:
+    return connection.scalar(text("SELECT to_regclass(:table)"), {"table": table}) is not None

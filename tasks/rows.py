@@ -1,0 +1,186 @@
+"""From records to rows: what Postgres can hold, as COPY takes it. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any, Literal
+
+from schemas.records import ExtractedPage, Headline
+from tasks.dedupe import headline_key
+from tasks.fields.urls import normalise, registrable_domain
+
+Row = dict[str, Any]
+"""Column → value."""
+
+_BLANK_LINES = re.compile(r"\n\s*\n")
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+
+
+def digest(text: str) -> bytes:
+    """16 bytes that stand for a text."""
+    return hashlib.blake2b(text.encode(), digest_size=16).digest()
+
+
+def storable(text: str) -> str:
+    """The text as Postgres can hold it: without NUL, and `?` for half a surrogate pair."""
+    if not text.isascii():
+        text = text.encode("utf-8", "replace").decode()
+    return text.replace("\0", "")
+
+
+def url_key(url: str) -> bytes:
+    """Digest of a URL in normal form: the key of the article that this URL names."""
+    return digest("url:" + storable(normalise(url)))
+
+
+def moment(iso: str | None) -> tuple[date | None, datetime | None]:
+    """The date as printed, and the point in time where both time and zone are stated.
+
+    A year or a month alone is no date.
+
+    >>> moment("2025-05"), moment("2025-05-17")
+    ((None, None), (datetime.date(2025, 5, 17), None))
+    >>> moment("2025-05-17T23:30-05:00")[1].isoformat()
+    '2025-05-18T04:30:00+00:00'
+    """
+    if not iso or not _DAY.match(iso):
+        return None, None
+    try:
+        printed = datetime.fromisoformat(iso)
+        return printed.date(), printed.astimezone(UTC) if printed.tzinfo else None
+    except (ValueError, OverflowError):
+        return None, None
+
+
+# --- pages and articles -----------------------------------------------------------------------------
+
+
+def article_row(page: ExtractedPage) -> Row:
+    """What a page that is an article says."""
+    found = page.extraction
+    title, summary = _maybe(found.title), _maybe(found.summary)
+    body = "\n\n".join(_BLANK_LINES.sub("\n", storable(paragraph)) for paragraph in found.body)
+    published_on, published_at = moment(found.published_at)
+    updated_on, updated_at = moment(found.updated_at)
+    return {
+        "text_digest": digest("\x1f".join((title or "", summary or "", body))),
+        "title": title,
+        "summary": summary,
+        "body": body,
+        "story_key": digest(storable(page.story_key or "")),
+        "title_key": digest(headline_key(title)) if title else None,
+        "canonical_url": _maybe(found.canonical_url),
+        "authors": [storable(author) for author in found.authors],
+        "published_on": published_on,
+        "published_at": published_at,
+        "published_raw": _maybe(found.published_raw),
+        "published_precision": _maybe(found.published_precision),
+        "updated_on": updated_on,
+        "updated_at": updated_at,
+        "updated_raw": _maybe(found.updated_raw),
+        "section": _maybe(found.section),
+        "language": _maybe(found.language),
+        "agency": _maybe(found.agency),
+        "image_caption": _maybe(found.image_caption),
+        "image_credit": _maybe(found.image_credit),
+        "read_minutes": found.read_minutes,
+        "word_count": found.word_count,
+        "confidence": found.confidence,
+        "provenance": json.dumps({storable(k): storable(v) for k, v in found.provenance.items()}),
+    }
+
+
+def page_row(page: ExtractedPage) -> Row:
+    """What identifies a page, and where it comes from."""
+    return {
+        "source": _maybe(page.source or registrable_domain(page.url)),
+        "article_key": digest(storable(page.article_key)) if page.article_key else None,
+        "key": page.key,
+        "digest": page.digest,
+        "kind": page.kind,
+        "url": _maybe(page.url),
+        "url_key": url_key(page.url) if page.url else None,
+        "fetched_at": page.fetched_at,
+        "origin_uri": storable(page.origin_uri),
+        "origin_record": page.origin_record,
+        "byte_count": page.byte_count,
+        "is_article": page.article_key is not None,
+        "reason": _maybe(page.extraction.reason),
+    }
+
+
+def _maybe(text: str | None) -> str | None:
+    return storable(text) if text is not None else None
+
+
+# --- sidebar headlines ------------------------------------------------------------------------------
+
+Dictionary = Literal["variants", "targets", "labels", "bylines"]
+
+
+@dataclass(slots=True)
+class Texts:
+    """Distinct texts of one dictionary, each with the ordinal by which placements name it."""
+
+    dictionary: Dictionary
+    ordinals: dict[str, int] = field(default_factory=dict)
+    rows: list[tuple[Dictionary, int, bytes, str, str | None]] = field(default_factory=list)
+    """dictionary, ordinal, digest, text, headline key."""
+
+    def ordinal(self, text: str | None, key: str | None = None) -> int | None:
+        """The ordinal of a text, new or seen; None for none."""
+        if not text:
+            return None
+        known = self.ordinals.get(text)
+        if known is None:
+            known = self.ordinals[text] = len(self.ordinals)
+            self.rows.append((self.dictionary, known, *self._entry(text, key)))
+        return known
+
+    def _entry(self, text: str, key: str | None) -> tuple[bytes, str, str | None]:
+        shown = storable(text)
+        if self.dictionary == "variants":
+            return digest(shown), shown, key if shown == text and key else headline_key(shown)
+        if self.dictionary == "targets":
+            if shown.startswith(("http://", "https://")):
+                return url_key(shown), storable(normalise(shown)), None
+            return digest("href:" + shown), shown, None
+        return digest(shown), shown, None
+
+
+@dataclass(slots=True)
+class Placements:
+    """Sidebar headlines of some pages; texts are named by ordinals."""
+
+    variants: Texts = field(default_factory=lambda: Texts("variants"))
+    targets: Texts = field(default_factory=lambda: Texts("targets"))
+    labels: Texts = field(default_factory=lambda: Texts("labels"))
+    bylines: Texts = field(default_factory=lambda: Texts("bylines"))
+    rows: list[tuple[int, int, int | None, int | None, int | None, int]] = field(default_factory=list)
+    """page id, variant, target, label, byline, position from 1."""
+
+    def add(self, page_id: int, headlines: Iterable[Headline], keys: Iterable[str]) -> None:
+        """Add what one page lists, in its order."""
+        for position, (headline, key) in enumerate(zip(headlines, keys, strict=True), 1):
+            variant = self.variants.ordinal(headline.text, key)
+            if variant is not None:
+                self.rows.append(
+                    (
+                        page_id,
+                        variant,
+                        self.targets.ordinal(headline.href),
+                        self.labels.ordinal(headline.label),
+                        self.bylines.ordinal(headline.byline),
+                        position,
+                    )
+                )
+
+    @property
+    def texts(self) -> list[tuple[Dictionary, int, bytes, str, str | None]]:
+        """The rows of all four dictionaries."""
+        return [*self.variants.rows, *self.targets.rows, *self.labels.rows, *self.bylines.rows]

@@ -1,0 +1,373 @@
+"""The set-based half of a load: COPY into staging tables, upserts from there.
+
+Every statement takes its locks sorted by key; see `tasks.load` for the order of the statements.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
+
+import psycopg
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Executable,
+    Select,
+    Update,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    or_,
+    select,
+    text,
+    tuple_,
+    update,
+)
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.schema import CreateTable
+
+from schemas.errors import TransientLoadError
+from schemas.records import ExtractedPage
+from schemas.tables import (
+    ARTICLE_COLUMNS,
+    PAGE_COLUMNS,
+    STAGING,
+    TEXT_COLUMNS,
+    Article,
+    ArticleVersion,
+    Base,
+    Byline,
+    HeadlineVariant,
+    LinkTarget,
+    SidebarLabel,
+    Sighting,
+    Source,
+    StoredPage,
+    staged_articles,
+    staged_pages,
+    staged_texts,
+)
+from tasks.rows import Dictionary, Placements, article_row, page_row
+
+page, article = staged_pages.c, staged_articles.c
+
+_PAGE_ROW = ("ordinal", "known", "source", "article_key", *PAGE_COLUMNS)
+_ARTICLE_ROW = ("ordinal", *TEXT_COLUMNS, *ARTICLE_COLUMNS)
+_TEXT_ROW = tuple(staged_texts.c.keys())
+_SIGHTING_ROW = ("page_id", "variant_id", "target_id", "label_id", "byline_id", "position")
+
+
+def load_pages(
+    connection: Connection, pages: Sequence[ExtractedPage], batch_id: int, extractor: str
+) -> tuple[Counter[str], int]:
+    """Load pages with their articles and sidebar headlines.
+
+    Returns: how many pages met each outcome, and how many sightings were written.
+
+    Raises:
+        TransientLoadError: another loader got in between; roll back and try again.
+    """
+    if not pages:
+        return Counter(), 0
+    _stage(connection, pages)
+    parameters = {"batch_id": batch_id, "extractor": extractor}
+    for statement, names in _LOAD_PAGES:
+        connection.execute(statement, {name: parameters[name] for name in names})
+    outcomes: Counter[str] = Counter()
+    placements = Placements()
+    for ordinal, page_id, outcome in connection.execute(_OUTCOMES):
+        outcomes[outcome] += 1
+        if page_id is not None:
+            placements.add(page_id, pages[ordinal].extraction.headlines, pages[ordinal].headline_keys)
+    if outcomes["contended"]:
+        raise TransientLoadError("Another run loaded the same pages at the same moment, as other articles.")
+    return outcomes, _load_placements(connection, placements)
+
+
+# --- staging ----------------------------------------------------------------------------------------
+
+
+def _stage(connection: Connection, pages: Sequence[ExtractedPage]) -> None:
+    for table in STAGING:
+        connection.execute(CreateTable(table))
+    seen: set[bytes] = set()
+    page_rows, article_rows = [], []
+    for ordinal, extracted in enumerate(pages):
+        row = page_row(extracted) | {"ordinal": ordinal, "known": extracted.key in seen, "text_digest": None}
+        seen.add(extracted.key)
+        if row["is_article"]:
+            row |= article_row(extracted)
+            article_rows.append([row[name] for name in _ARTICLE_ROW])
+        page_rows.append([row[name] for name in _PAGE_ROW])
+    _copy(connection, staged_pages.name, _PAGE_ROW, page_rows)
+    _copy(connection, staged_articles.name, _ARTICLE_ROW, article_rows)
+
+
+def _copy(connection: Connection, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    driver = cast("psycopg.Connection[Any]", connection.connection.driver_connection)
+    with driver.cursor() as cursor, cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN") as copy:
+        for row in rows:
+            copy.write_row(row)
+
+
+# --- pages and articles -----------------------------------------------------------------------------
+
+_NEW_ARTICLE_PAGE = and_(page.known.is_(False), page.article_key.is_not(None))
+_FIRST_BY_RANK = (page.fetched_at.desc().nulls_last(), page.digest.desc(), page.key.desc())
+"""Orders pages by their claim to give the current text: greatest fetch time (unknown last), then digest."""
+
+
+def _rank(
+    fetched_at: ColumnElement[Any] | InstrumentedAttribute[Any],
+    digest: ColumnElement[Any] | InstrumentedAttribute[Any],
+    key: ColumnElement[Any] | InstrumentedAttribute[Any],
+) -> ColumnElement[Any]:
+    """The same order, for comparing two pages."""
+    return tuple_(func.coalesce(fetched_at, text("timestamptz '-infinity'")), digest, key)
+
+
+def _leaders(condition: ColumnElement[bool], *columns: ColumnElement[Any]) -> Select[Any]:
+    """Of the pages that meet a condition, the one of each article that claims most, sorted by article."""
+    return (
+        select(*columns)
+        .join_from(staged_pages, staged_articles, article.ordinal == page.ordinal)
+        .outerjoin(Source, Source.name == page.source)
+        .where(condition)
+        .distinct(page.article_key)
+        .order_by(page.article_key, *_FIRST_BY_RANK)
+    )
+
+
+# What the page that leads an article gives it, by the article's column.
+_FROM_PAGE: dict[str, ColumnElement[Any]] = {
+    "source_id": Source.__table__.c.id,
+    "page_key": page.key,
+    "page_digest": page.digest,
+    "fetched_at": page.fetched_at,
+    "text_digest": page.text_digest,
+    "url": func.coalesce(article.canonical_url, page.url),
+    **{name: article[name] for name in ARTICLE_COLUMNS},
+}
+_FROM_TEXT: dict[str, ColumnElement[Any]] = {name: article[name] for name in TEXT_COLUMNS}
+
+
+def _add_sources() -> Executable:
+    names = select(page.source).where(page.source.is_not(None), ~exists().where(Source.name == page.source))
+    return (
+        insert(Source).from_select(["name"], names.distinct().order_by(page.source)).on_conflict_do_nothing()
+    )
+
+
+def _mark_known_pages() -> Executable:
+    return update(staged_pages).where(exists().where(StoredPage.key == page.key)).values(known=True)
+
+
+def _add_articles() -> Executable:
+    """Insert the articles that are new, each with the text of its leading page."""
+    values = {"key": page.article_key, **_FROM_PAGE, **_FROM_TEXT}
+    unknown = and_(_NEW_ARTICLE_PAGE, ~exists().where(Article.key == page.article_key))
+    leaders = _leaders(unknown, *(value.label(name) for name, value in values.items()))
+    added = (
+        insert(Article)
+        .from_select(list(values), leaders)
+        .on_conflict_do_nothing(index_elements=["key"])
+        .returning(Article.id, Article.key, Article.page_key)
+        .cte("added")
+    )
+    return (
+        update(staged_pages)
+        .where(_NEW_ARTICLE_PAGE, page.article_key == added.c.key)
+        .values(article_id=added.c.id, leads=page.key == added.c.page_key)
+    )
+
+
+def _lock_articles() -> Executable:
+    """Lock the other articles, so that their current text is decided by one loader at a time."""
+    locked = (
+        select(Article.id, Article.key, Article.text_digest)
+        .where(Article.key.in_(select(page.article_key).where(_NEW_ARTICLE_PAGE, page.article_id.is_(None))))
+        .order_by(Article.key)
+        .with_for_update(key_share=True)
+        .cte("locked")
+    )
+    return (
+        update(staged_pages)
+        .where(_NEW_ARTICLE_PAGE, page.article_key == locked.c.key)
+        .values(article_id=locked.c.id, previous_text=locked.c.text_digest)
+    )
+
+
+def _add_pages() -> Executable:
+    values = {
+        "source_id": Source.id,
+        "article_id": page.article_id,
+        "batch_id": bindparam("batch_id"),
+        "extractor": bindparam("extractor"),
+        **{name: page[name] for name in PAGE_COLUMNS},
+    }
+    added = (
+        insert(StoredPage)
+        .from_select(
+            list(values),
+            select(*values.values())
+            .join_from(staged_pages, Source, Source.name == page.source, isouter=True)
+            .where(page.known.is_(False))
+            .order_by(page.key),
+        )
+        .on_conflict_do_nothing(index_elements=["key"])
+        .returning(StoredPage.id, StoredPage.key)
+        .cte("added")
+    )
+    return (
+        update(staged_pages).where(page.known.is_(False), page.key == added.c.key).values(page_id=added.c.id)
+    )
+
+
+def _update_articles(*, text_changed: bool) -> Update:
+    """Give articles that were there what a new page with a greater claim says.
+
+    Where the text stays, its columns are left alone: nothing is indexed again.
+    """
+    columns = {**_FROM_PAGE, **_FROM_TEXT} if text_changed else _FROM_PAGE
+    leaders = _leaders(
+        and_(page.page_id.is_not(None), page.article_id.is_not(None), page.leads.is_(None)),
+        page.article_id,
+        *(value.label(name) for name, value in columns.items()),
+    ).subquery("leader")
+    same = leaders.c.text_digest == Article.text_digest
+    return (
+        update(Article)
+        .where(
+            Article.id == leaders.c.article_id,
+            ~same if text_changed else same,
+            _rank(leaders.c.fetched_at, leaders.c.page_digest, leaders.c.page_key)
+            > _rank(Article.fetched_at, Article.page_digest, Article.page_key),
+        )
+        .values({name: leaders.c[name] for name in columns})
+    )
+
+
+def _replace_texts() -> Executable:
+    replaced = _update_articles(text_changed=True).returning(Article.page_key).cte("replaced")
+    return (
+        update(staged_pages)
+        .where(page.page_id.is_not(None), page.key == replaced.c.page_key)
+        .values(leads=True)
+    )
+
+
+def _add_versions() -> Executable:
+    values = {"article_id": page.article_id, "text_digest": page.text_digest, **_FROM_TEXT}
+    new = (
+        select(*values.values())
+        .join_from(staged_pages, staged_articles, article.ordinal == page.ordinal)
+        .where(page.page_id.is_not(None))
+        .distinct(page.article_id, page.text_digest)
+        .order_by(page.article_id, page.text_digest)
+    )
+    return insert(ArticleVersion).from_select(list(values), new).on_conflict_do_nothing()
+
+
+_LOAD_PAGES: tuple[tuple[Executable, tuple[str, ...]], ...] = (
+    (_add_sources(), ()),
+    (_mark_known_pages(), ()),
+    (_add_articles(), ()),
+    (_lock_articles(), ()),
+    (_mark_known_pages(), ()),  # again: another loader may have brought them while this one waited
+    (_add_pages(), ("batch_id", "extractor")),
+    (_update_articles(text_changed=False), ()),
+    (_replace_texts(), ()),
+    (_add_versions(), ()),
+)
+"""The statements that load staged pages, in order, with the parameters each takes."""
+
+_OUTCOMES = select(
+    page.ordinal,
+    page.page_id,
+    case(
+        (or_(page.known, and_(page.page_id.is_(None), page.is_article.is_(False))), "unchanged"),
+        (page.page_id.is_(None), "contended"),
+        (page.is_article.is_(False), "non_article"),
+        (and_(page.leads, page.previous_text.is_(None)), "loaded"),
+        (page.leads, "updated"),
+        else_="duplicate",
+    ),
+).order_by(page.ordinal)
+
+
+# --- sidebar headlines ------------------------------------------------------------------------------
+
+staged = staged_texts.c
+
+_DICTIONARIES: dict[Dictionary, tuple[type[Base], str, dict[str, ColumnElement[Any]]]] = {
+    "variants": (
+        HeadlineVariant,
+        "digest",
+        {"digest": staged.digest, "text": staged.text, "key": staged.key},
+    ),
+    "targets": (LinkTarget, "key", {"key": staged.digest, "url": staged.text}),
+    "labels": (SidebarLabel, "digest", {"digest": staged.digest, "text": staged.text}),
+    "bylines": (Byline, "digest", {"digest": staged.digest, "text": staged.text}),
+}
+"""Table, its identity, and what its columns take from a staged text."""
+
+
+def _add_texts(dictionary: Dictionary) -> Executable:
+    table, identity, values = _DICTIONARIES[dictionary]
+    new = select(*values.values()).where(
+        staged.dictionary == dictionary, ~exists().where(table.__table__.c[identity] == staged.digest)
+    )
+    return (
+        insert(table)
+        .from_select(list(values), new.distinct(staged.digest).order_by(staged.digest))
+        .on_conflict_do_nothing(index_elements=[identity])
+    )
+
+
+def _text_ids(dictionary: Dictionary) -> Executable:
+    table, identity, _ = _DICTIONARIES[dictionary]
+    columns = table.__table__.c
+    return (
+        select(columns.id)
+        .join_from(staged_texts, table, columns[identity] == staged.digest)
+        .where(staged.dictionary == dictionary)
+        .order_by(staged.ordinal)
+    )
+
+
+_ADD_TEXTS = {dictionary: _add_texts(dictionary) for dictionary in _DICTIONARIES}
+_TEXT_IDS = {dictionary: _text_ids(dictionary) for dictionary in _DICTIONARIES}
+
+
+def _load_placements(connection: Connection, placements: Placements) -> int:
+    """Write the texts that are new, then a sighting for each placement; return how many."""
+    if not placements.rows:
+        return 0
+    _copy(connection, staged_texts.name, _TEXT_ROW, placements.texts)
+    ids: dict[Dictionary, list[int]] = {}
+    for dictionary in _DICTIONARIES:
+        connection.execute(_ADD_TEXTS[dictionary])
+        ids[dictionary] = list(connection.execute(_TEXT_IDS[dictionary]).scalars())
+    variants, targets, labels, bylines = ids.values()
+    _copy(
+        connection,
+        Sighting.__tablename__,
+        _SIGHTING_ROW,
+        (
+            (
+                page_id,
+                variants[variant],
+                None if target is None else targets[target],
+                None if label is None else labels[label],
+                None if byline is None else bylines[byline],
+                position,
+            )
+            for page_id, variant, target, label, byline, position in placements.rows
+        ),
+    )
+    return len(placements.rows)
