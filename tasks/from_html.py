@@ -15,8 +15,9 @@ from tasks.clean import block_texts, html_paragraphs
 from tasks.fields.captions import split_credit
 from tasks.fields.labels import strip_decoration
 from tasks.fields.language import detect_language
+from tasks.fields.people import strip_byline_start
 from tasks.fields.urls import canonical
-from tasks.html_blocks import Block, segment
+from tasks.html_blocks import Block, Place, segment
 from tasks.html_body import Body, find_body, fold
 from tasks.html_fields import (
     choose_agency,
@@ -34,6 +35,8 @@ _T = TypeVar("_T")
 _BYLINE = re.compile(
     r"byline|author|(?<![a-z])(?:autor|auteur|writer|verfasser|journalist|redakt\w*|autore|yazar|firma)(?![a-z])"
 )
+_DATED = re.compile(r"(?<![a-z])(?:date|datum|fecha|time|timestamp|publish\w*|posted|meta|dateline|pubdate)(?![a-z])")
+_COMMENTS = re.compile(r"comment|respond|(?<![a-z])repl(?:y|ies)(?![a-z])")
 _ABOVE, _BELOW = 6, 12
 """Blocks before the heading and after it, before the body, that may show date, authors, reading time."""
 
@@ -95,32 +98,63 @@ def _read(blocks: list[Block], found: Body, sightings: list[Sighting]) -> _Shown
         body=_without_repeats(text for block in found.blocks for text in texts[id(block)]),
         caption=line(caption),
         around=[text for block in around if (text := line(block))],
-        bylines=[text for block in around if _BYLINE.search(block.place.named) and (text := line(block))],
+        bylines=[text for block in around if _is_byline(block) and (text := line(block))],
         headlines=headlines,
     )
 
 
 def _around(blocks: list[Block], found: Body) -> list[Block]:
-    """Short blocks about the heading that are not part of the text."""
-    chosen = {*found.standfirst, *found.blocks}
+    """Short blocks that may tell about the article, the likeliest first: below its heading, above, dated ones."""
+    chosen = {*found.standfirst, *found.blocks[2:]}
     position = {block: index for index, block in enumerate(blocks)}
     first = position[found.blocks[0]] if found.blocks else len(blocks)
-    start = (
-        position[found.heading]
-        if found.heading and position[found.heading] <= first
-        else max(0, first - _BELOW)
+    last = position[found.blocks[-1]] if found.blocks else first
+    start = position[found.heading] if found.heading and position[found.heading] <= first else max(0, first - _BELOW)
+    near = [*blocks[start : min(first + 3, start + 40)], *reversed(blocks[max(0, start - _ABOVE) : start])]
+    below = blocks[last + 1 : last + 1 + _BELOW]
+    near += [block for block in below if _tells_of_article(block)]
+    near += [block for block in blocks[: last + 1] if block.length <= 60 and _DATED.search(block.place.named)][:6]
+    return list(
+        dict.fromkeys(
+            block
+            for block in near
+            if block not in chosen and block is not found.heading and block.length <= 200 and not _in_comments(block)
+        )
+    )[:30]
+
+
+def _tells_of_article(block: Block) -> bool:
+    """True for a byline or a date line under the text."""
+    if block.length > 160:
+        return False
+    return bool(_BYLINE.search(block.place.named) or _DATED.search(block.place.named)) or (
+        strip_byline_start(block.raw)[1] and len(block.raw.split()) <= 12
     )
-    near = [*blocks[start : min(first, start + 40)], *blocks[max(0, start - _ABOVE) : start]]
-    fitting = [
-        block for block in near if block not in chosen and block is not found.heading and block.length <= 200
-    ]
-    last = position[found.blocks[-1]] if found.blocks else len(blocks)
-    below = [
-        block
-        for block in blocks[last + 1 : last + 1 + _BELOW]
-        if block.length <= 200 and _BYLINE.search(block.place.named)
-    ]
-    return fitting[:24] + below
+
+
+def _in_comments(block: Block) -> bool:
+    place: Place | None = block.place
+    while place is not None:
+        if _COMMENTS.search(place.named):
+            return True
+        place = place.parent
+    return False
+
+
+def _is_byline(block: Block) -> bool:
+    """True for a short block that is named, linked or worded as the author's."""
+    if block.length > 200:
+        return False
+    if any("author" in (link.attributes.get("rel") or "") for link in block.links):
+        return True
+    place: Place | None = block.place
+    for _ in range(2):
+        if place is not None:
+            if _BYLINE.search(place.named):
+                return True
+            place = place.parent
+    own = block.nodes[0].attributes.get("class") if block.nodes[0].tag != "-text" else None
+    return bool(own and _BYLINE.search(own.lower())) or strip_byline_start(block.raw)[1]
 
 
 def _times(block: Block) -> list[str]:
