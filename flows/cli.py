@@ -15,6 +15,7 @@ from typing import Any, Literal, NoReturn
 import click
 
 from flows.database_commands import db
+from flows.listings import articles, export, headlines, quarantine, status
 from flows.options import reading, running, selection
 from schemas.errors import BroadsheetError, ConfigError, PageError
 from schemas.records import Input, KnownPart
@@ -24,7 +25,14 @@ FAILED, MISUSED, INTERRUPTED = 1, 2, 130
 """Exit codes beside 0: the run failed, the command or a setting is wrong, Ctrl-C."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+class _InOrder(click.Group):
+    """Lists its commands in the order in which people meet them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+@click.group(cls=_InOrder, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="broadsheet")
 def broadsheet() -> None:
     """Scraped news pages in, clean and de-duplicated rows in Postgres out.
@@ -123,7 +131,8 @@ def _page_bytes(file: Path) -> bytes:
     return content
 
 
-broadsheet.add_command(db)
+for each in (status, articles, headlines, quarantine, export, db):
+    broadsheet.add_command(each)
 
 
 def _run(

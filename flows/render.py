@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import date, datetime
 from typing import Any
@@ -38,6 +38,8 @@ def plain(value: object) -> str:
         return ""
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%d %H:%M")
+    if isinstance(value, float):
+        return f"{value:.2f}"
     if isinstance(value, list | tuple):
         return ", ".join(plain(each) for each in value)
     return " ".join(printable(str(value)).split())
@@ -77,8 +79,8 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     return "\n".join(line(row) for row in [list(headings), *cells])
 
 
-def facts(pairs: Sequence[tuple[str, object]]) -> str:
-    """`name  value` lines, the values aligned; pairs without a value are left out."""
-    shown = [(name, plain(value)) for name, value in pairs if value not in (None, "", [], ())]
-    width = max((len(name) for name, _ in shown), default=0)
-    return "\n".join(f"{name:<{width}}  {value}" for name, value in shown)
+def facts(values: Mapping[str, object]) -> str:
+    """A line for each name that has a value, the values aligned."""
+    shown = {name: plain(value) for name, value in values.items() if value not in (None, "", [], ())}
+    width = max(map(len, shown), default=0)
+    return "\n".join(f"{name:<{width}}  {value}" for name, value in shown.items())

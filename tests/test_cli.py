@@ -22,7 +22,7 @@ STORY = """<html lang="en"><head><title>Ferry returns to Lorn Island | Harbour P
 <meta property="og:title" content="Ferry returns to Lorn Island"></head><body><main><article>
 <h1>Ferry returns to Lorn Island</h1>
 <p>The ferry to Lorn Island sailed again on Monday after eleven weeks in dry dock, and a band met it.</p>
-<p>Islanders had lived on what fishing boats could carry, said the harbour master, who counted forty trips.</p>
+<p>Islanders had lived on what fishing boats could carry, said the harbour master, counting forty trips.</p>
 <p>A second vessel is promised for the spring, though the council has not said who will pay for its crew.</p>
 </article></main></body></html>"""
 

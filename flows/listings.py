@@ -1,0 +1,431 @@
+"""The commands that show and hand out what is in the database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import fields
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+
+import click
+
+from flows.options import Command, as_json, check_range, date_range, day, running
+from flows.render import facts, print_json, printable, table
+from schemas.errors import PAGE_REASONS, ConfigError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+Record = TypeVar("Record")
+
+
+@contextmanager
+def database() -> Iterator[Engine]:
+    """The database that the environment names, started when it is the embedded one."""
+    from schemas.settings import Settings
+    from tasks.database import open_database
+
+    with open_database(Settings.from_environment()) as engine:
+        yield engine
+
+
+def at_most(command: Command) -> Command:
+    """Add `--limit` to a listing."""
+    option = click.option(
+        "--limit", type=click.IntRange(1, 100_000), default=20, show_default=True, help="At most this many."
+    )
+    return option(command)
+
+
+def show_rows(rows: Sequence[Any], columns: Sequence[str], json_output: bool, nothing: str) -> None:
+    """Print records as JSON, or these of their fields as a table."""
+    if json_output:
+        print_json(rows)
+    elif rows:
+        click.echo(record_table(rows, columns))
+    else:
+        click.echo(nothing, err=True)
+
+
+def record_table(rows: Sequence[Any], columns: Sequence[str]) -> str:
+    """These fields of the records as a table."""
+    return table(columns, [[getattr(row, column) for column in columns] for row in rows])
+
+
+def found_or_refused(found: Record | None, what: str) -> Record:
+    """The record that was asked for.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    if found is None:
+        raise ConfigError(f"There is no {what}.")
+    return found
+
+
+# --- articles ----------------------------------------------------------------------------------------
+
+ARTICLE_COLUMNS = ("id", "published", "source", "section", "title")
+
+
+@click.group()
+def articles() -> None:
+    """List, show and search articles."""
+
+
+@articles.command("list")
+@click.option("--source", metavar="NAME", help="Only articles of this source.")
+@click.option("--section", metavar="NAME", help="Only articles of this section.")
+@date_range("articles published")
+@at_most
+@as_json
+def list_articles(
+    source: str | None,
+    section: str | None,
+    since: date | None,
+    until: date | None,
+    limit: int,
+    json_output: bool,
+) -> None:
+    """List articles, newest first.
+
+    \b
+    Example:
+      broadsheet articles list --source harbour-post --since 2025-05-01
+    """
+    from tasks import query
+
+    check_range(since, until)
+    with database() as engine:
+        rows = query.list_articles(
+            engine, source=source, section=section, since=since, until=until, limit=limit
+        )
+    show_rows(rows, ARTICLE_COLUMNS, json_output, "No articles. Load some pages: broadsheet ingest PATH")
+
+
+@articles.command("show")
+@click.argument("article", metavar="ID|URL")
+@as_json
+def show_article(article: str, json_output: bool) -> None:
+    """Show one article: its fields, its text, where it was found.
+
+    \b
+    Examples:
+      broadsheet articles show 7
+      broadsheet articles show https://harbour.example/lorn-ferry
+    """
+    from tasks import query
+
+    with database() as engine:
+        found = found_or_refused(query.find_article(engine, article), f"article {article}")
+    if json_output:
+        print_json(found)
+        return
+    shown = {field.name: getattr(found, field.name) for field in fields(found)}
+    body, pages = shown.pop("body"), shown.pop("pages")
+    shown["provenance"] = [f"{field}: {signal}" for field, signal in found.provenance.items()]
+    click.echo(facts(shown))
+    click.echo(f"\n{printable(body)}\n")
+    click.echo(record_table(pages, ("fetched_at", "kind", "url", "origin_uri", "origin_record")))
+
+
+@articles.command("search")
+@click.argument("words", nargs=-1, required=True)
+@at_most
+@as_json
+def search_articles(words: tuple[str, ...], limit: int, json_output: bool) -> None:
+    """Search titles, summaries and texts, best match first.
+
+    All words must occur, in any place; words in double quotes must follow each other; a word behind a minus
+    sign must not occur.
+
+    \b
+    Examples:
+      broadsheet articles search ferry island
+      broadsheet articles search '"dry dock" -repair'
+    """
+    from tasks import query
+
+    with database() as engine:
+        rows = query.search_articles(engine, " ".join(words), limit=limit)
+    show_rows(rows, ("id", "published", "source", "title", "snippet"), json_output, "No article matches.")
+
+
+# --- sidebar headlines -------------------------------------------------------------------------------
+
+HEADLINE_COLUMNS = ("id", "sightings", "first_seen_at", "last_seen_at", "article_id", "text")
+
+
+HEADLINE_FACTS = (
+    "id",
+    "text",
+    "article_id",
+    "article_title",
+    "sighting_count",
+    "first_seen_at",
+    "last_seen_at",
+)
+
+
+@click.group()
+def headlines() -> None:
+    """List, rank and show sidebar headlines: titles that pages list outside their body."""
+
+
+@headlines.command("list")
+@at_most
+@as_json
+def list_headlines(limit: int, json_output: bool) -> None:
+    """List sidebar headlines, newest first.
+
+    \b
+    Example:
+      broadsheet headlines list --limit 50
+    """
+    from tasks import query
+
+    with database() as engine:
+        rows = query.list_headlines(engine, limit=limit)
+    show_rows(rows, HEADLINE_COLUMNS, json_output, "No sidebar headlines.")
+
+
+@headlines.command("top")
+@click.option(
+    "--since", type=day, metavar="YYYY-MM-DD", help="Only sightings on pages fetched since this day."
+)
+@at_most
+@as_json
+def top_headlines(since: date | None, limit: int, json_output: bool) -> None:
+    """Rank sidebar headlines by how often pages list them.
+
+    \b
+    Example:
+      broadsheet headlines top --since 2025-05-01
+    """
+    from tasks import query
+
+    with database() as engine:
+        rows = query.top_headlines(engine, since=since, limit=limit)
+    show_rows(rows, HEADLINE_COLUMNS, json_output, "No sidebar headlines.")
+
+
+@headlines.command("show")
+@click.argument("headline", type=int, metavar="ID")
+@at_most
+@as_json
+def show_headline(headline: int, limit: int, json_output: bool) -> None:
+    """Show one sidebar headline: every wording, and its latest sightings.
+
+    \b
+    Example:
+      broadsheet headlines show 12 --limit 100
+    """
+    from tasks import query
+
+    with database() as engine:
+        detail = query.find_headline(engine, headline, limit=limit)
+    found = found_or_refused(detail, f"sidebar headline {headline}")
+    if json_output:
+        print_json(found)
+        return
+    click.echo(facts({name: getattr(found, name) for name in HEADLINE_FACTS}))
+    click.echo(f"\n{record_table(found.variants, ('sightings', 'text'))}\n")
+    click.echo(
+        record_table(found.sightings, ("seen_at", "label", "position", "byline", "page_url", "target"))
+    )
+
+
+# --- quarantine --------------------------------------------------------------------------------------
+
+
+@click.group()
+def quarantine() -> None:
+    """List, show and retry pages that could not be read or processed."""
+
+
+def for_reason(command: Command) -> Command:
+    """Add `--reason` to a command about the quarantine."""
+    option = click.option(
+        "--reason", type=click.Choice(list(PAGE_REASONS)), help="Only pages with this reason."
+    )
+    return option(command)
+
+
+@quarantine.command("list")
+@for_reason
+@at_most
+@as_json
+def list_quarantine(reason: str | None, limit: int, json_output: bool) -> None:
+    """Count what waits in the quarantine by reason, and list the pages that failed last.
+
+    \b
+    Example:
+      broadsheet quarantine list --reason damaged
+    """
+    from tasks import query
+
+    with database() as engine:
+        counts = [row for row in query.count_quarantine(engine) if reason in (None, row.reason)]
+        entries = query.list_quarantine(engine, reason=reason, limit=limit)
+    if json_output:
+        print_json({"reasons": counts, "entries": entries})
+    elif counts:
+        click.echo(record_table(counts, ("reason", "stage", "waiting", "resolved", "last_seen_at")))
+        if entries:
+            columns = ("id", "reason", "origin_uri", "origin_record", "detail")
+            click.echo(f"\n{record_table(entries, columns)}")
+    else:
+        click.echo("The quarantine is empty.", err=True)
+
+
+@quarantine.command("show")
+@click.argument("entry", type=int, metavar="ID")
+@as_json
+def show_quarantined(entry: int, json_output: bool) -> None:
+    """Show one page of the quarantine: what went wrong, and where the page is.
+
+    \b
+    Example:
+      broadsheet quarantine show 3
+    """
+    from tasks import query
+
+    with database() as engine:
+        found = found_or_refused(query.find_quarantined(engine, entry), f"quarantined page {entry}")
+    if json_output:
+        print_json(found)
+        return
+    shown = {field.name: getattr(found, field.name) for field in fields(found)}
+    detail = shown.pop("detail")
+    click.echo(f"{facts(shown)}\n\n{printable(detail)}")
+
+
+@quarantine.command("replay")
+@click.argument("entries", type=int, nargs=-1, metavar="[ID]...")
+@for_reason
+@running
+def replay(entries: tuple[int, ...], reason: str | None, **options: Any) -> None:
+    """Try quarantined pages again; those that load leave the quarantine.
+
+    Without IDs all are tried, or all with one reason. They are read where they came from, else from the
+    archive.
+
+    \b
+    Examples:
+      broadsheet quarantine replay
+      broadsheet quarantine replay 3 4
+      broadsheet quarantine replay --reason timeout
+    """
+
+
+# --- export ------------------------------------------------------------------------------------------
+
+
+@click.command()
+@click.argument("what", type=click.Choice(["articles", "headlines", "sightings"]))
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["csv", "jsonl", "parquet"]),
+    default="csv",
+    show_default=True,
+    help="How rows are written; Parquet needs pyarrow.",
+)
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write to this file, whole or not at all, instead of standard output.",
+)
+def export(what: str, form: str, output: Path | None) -> None:
+    """Write all articles, sidebar headlines or sightings as CSV, JSON lines or Parquet.
+
+    Rows are streamed. Columns and their order are documented and stay.
+
+    \b
+    Examples:
+      broadsheet export articles -o articles.csv
+      broadsheet export sightings --format jsonl | gzip > sightings.jsonl.gz
+    """
+    from tasks.export import export as exported
+
+    with database() as engine, _destination(output) as stream:
+        if form == "parquet" and stream.isatty():
+            raise ConfigError("Parquet is not for a terminal; name a file with -o.")
+        for chunk in exported(engine, what, form):
+            stream.write(chunk)
+        stream.flush()
+
+
+@contextmanager
+def _destination(output: Path | None) -> Iterator[BinaryIO]:
+    """Standard output, or a file that gets its name when it is whole."""
+    if output is None:
+        yield click.get_binary_stream("stdout")
+        return
+    in_place = output.exists() and not output.is_file()  # a device or a pipe has its name already
+    unfinished = output if in_place else output.with_name(f"{output.name}.part")
+    try:
+        with unfinished.open("wb") as stream:
+            yield stream
+        if not in_place:
+            unfinished.replace(output)
+    except OSError as error:
+        raise ConfigError(f"Cannot write {output}: {error.strerror}.") from error
+    finally:
+        if not in_place:
+            unfinished.unlink(missing_ok=True)
+
+
+# --- status ------------------------------------------------------------------------------------------
+
+
+@click.command()
+@click.option(
+    "--runs", type=click.IntRange(0, 1000), default=5, show_default=True, help="How many runs to list."
+)
+@as_json
+def status(runs: int, json_output: bool) -> None:
+    """Show what the database holds and what the last runs did.
+
+    \b
+    Example:
+      broadsheet status
+    """
+    from schemas.settings import Settings
+    from tasks import query
+    from tasks.database import display_url
+
+    with database() as engine:
+        found = query.find_status(engine, runs=runs)
+    place = display_url(Settings.from_environment())
+    shown = {field.name: getattr(found, field.name) for field in fields(found)}
+    if json_output:
+        print_json({"database": place, **shown})
+        return
+    listed = shown.pop("runs")
+    size = f"{shown.pop('bytes') / 2**20:,.1f} MB"
+    click.echo(facts({"database": place, **shown, "size": size}))
+    if listed:
+        click.echo(f"\n{record_table(listed, RUN_COLUMNS)}")
+
+
+RUN_COLUMNS = (
+    "id",
+    "kind",
+    "state",
+    "started_at",
+    "seconds",
+    "read",
+    "loaded",
+    "updated",
+    "unchanged",
+    "duplicate",
+    "non_article",
+    "quarantined",
+    "ignored",
+    "skipped",
+)
