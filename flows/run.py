@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from queue import SimpleQueue
-from typing import Any, Literal, cast
+from typing import Literal, cast
 from uuid import UUID
 
 from prefect.artifacts import create_progress_artifact, create_table_artifact, update_progress_artifact
 from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
+from pydantic_core import to_jsonable_python
 from sqlalchemy import Engine
-from tasks.ledger import finish_run, run_counts, start_run
 
 from flows.summary import final_state, rows, sentence
 from schemas.records import Batch, Counts, Limits, LoadReport, RunReport, Skipped
@@ -25,14 +25,17 @@ from schemas.settings import Settings
 from tasks.archive import Archive
 from tasks.database import open_database
 from tasks.extract import EXTRACTOR_VERSION
+from tasks.ledger import finish_run, run_counts, start_run
 from tasks.pool import ExtractionPool
+from tasks.replay import Unavailable
 from tasks.steps import BatchWork, load_batch_step, settle_step
 
 QUARANTINE_COUNTS_FROM = 100
 """Pages a run must have read before the share of its quarantined ones can fail it."""
 ARTIFACT_SECONDS = 5.0
 
-Kind = Literal["ingest", "backfill"]
+Planned = Batch | Skipped | Unavailable
+"""What a plan yields: work, what the ledger has already, what cannot be had again."""
 
 
 class Observer:
@@ -46,76 +49,78 @@ class Observer:
 observer: ContextVar[Observer | None] = ContextVar("observer", default=None)
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What a flow asks for."""
-
-    kind: Kind
-    parameters: Mapping[str, Any]
-    workers: int
-    limit: int | None
-    max_quarantine: float
-
-
-def run(settings: Settings, order: Order, plan: Callable[[Engine], Iterable[Batch | Skipped]]) -> State[None]:
+def run(
+    plan: Callable[[Engine, Archive], Iterable[Planned]],
+    *,
+    workers: int | None,
+    limit: int | None,
+    max_quarantine: float,
+) -> State[None]:
     """Extract and load what `plan` yields, settle the headlines, report in the run's row and in Prefect.
 
-    Returns the flow's final state. The run's row is finished whatever happens.
+    Returns the final state of the flow that calls it. The run's row is finished whatever happens.
     """
-    with open_database(settings) as engine, ExtractionPool(order.workers, Limits()) as pool:
+    settings = Settings.from_environment()
+    workers = workers or settings.workers
+    kind = str(flow_run.flow_name)
+    with open_database(settings) as engine, ExtractionPool(workers, Limits()) as pool:
+        archive = Archive(settings.archive)
+        planned = plan(engine, archive)
         run_id = start_run(
             engine,
-            kind=order.kind,
-            parameters=dict(order.parameters),
-            flow_run_id=flow_run.get_id(),
+            kind=kind,
+            parameters=to_jsonable_python(flow_run.parameters),
+            flow_run_id=flow_run.id,
             extractor=EXTRACTOR_VERSION,
         )
         tally = _Tally(run_id)
-        archive = Archive(settings.archive)
+
+        def submit(batch: Batch) -> PrefectFuture[LoadReport]:
+            work = BatchWork(batch, pool.submit(batch), engine, archive, run_id)
+            return load_batch_step.submit(batch.number, work)
+
         try:
-
-            def submit(batch: Batch) -> PrefectFuture[LoadReport]:
-                work = BatchWork(batch, pool.submit(batch), engine, archive, run_id)
-                return load_batch_step.submit(batch.number, work)
-
-            for ended in _in_flight(plan(engine), submit, order, tally):
+            for ended in _in_flight(planned, submit, tally, workers, limit):
                 tally.add(ended)
             settled = settle_step(engine)
-            report = tally.close(order, settled.headlines_new, run_counts(engine, run_id))
+            report = tally.close(settled.headlines_new, run_counts(engine, run_id), max_quarantine)
         except BaseException as error:
             with suppress(Exception):  # the database may be what failed; the first error is the one to show
                 finish_run(engine, run_id, tally.broken_off(error))
             raise
         finish_run(engine, run_id, report)
-    create_table_artifact(rows(report), key=f"{order.kind}-summary", description=sentence(report))
+    create_table_artifact(rows(report), key=f"{kind}-summary", description=sentence(report))
     if seen := observer.get():
         seen.report = report
     return final_state(report)
 
 
 def _in_flight(
-    planned: Iterable[Batch | Skipped],
+    planned: Iterable[Planned],
     submit: Callable[[Batch], PrefectFuture[LoadReport]],
-    order: Order,
     tally: _Tally,
+    workers: int,
+    limit: int | None,
 ) -> Iterator[PrefectFuture[LoadReport]]:
     """Submit batches as room allows and yield each as it ends.
 
     With a limit they run one after another, so that what is left of it is known.
     """
     ended: SimpleQueue[PrefectFuture[LoadReport]] = SimpleQueue()
-    room = order.workers + 2 if order.limit is None else 1
-    for batch in planned:
-        if isinstance(batch, Skipped):
-            tally.skipped += batch.parts
+    room = workers + 2 if limit is None else 1
+    for item in planned:
+        if isinstance(item, Skipped):
+            tally.skipped += item.parts
             continue
-        if order.limit is not None:
-            left = order.limit - tally.counts.read
-            if left <= 0:
-                break
-            batch = replace(batch, accept=left)
-        submit(batch).add_done_callback(ended.put)
+        if isinstance(item, Unavailable):
+            tally.unavailable += 1
+            continue
+        left = None if limit is None else limit - tally.counts.read
+        if left is not None and left <= 0:
+            break
         tally.submitted += 1
+        batch = replace(item, number=tally.submitted, accept=left)
+        submit(batch).add_done_callback(ended.put)
         room -= 1
         if not room:
             yield ended.get()
@@ -130,6 +135,7 @@ class _Tally:
     def __init__(self, run_id: int) -> None:
         self.counts = Counts()
         self.skipped = 0
+        self.unavailable = 0
         self.submitted = 0
         self.ended = 0
         self._run_id = run_id
@@ -158,27 +164,28 @@ class _Tally:
             self._shown = time.monotonic()
             self._show(100 * self.ended / (self.submitted + 1))
 
-    def close(self, order: Order, headlines_new: int, stored: Counts) -> RunReport:
+    def close(self, headlines_new: int, stored: Counts, max_quarantine: float) -> RunReport:
         """The report of a run that went through; `stored` is what the ledger has of it."""
         self._show(100.0)
-        wrong = self._what_is_wrong(order, stored)
+        wrong = self._what_is_wrong(stored, max_quarantine)
         state: Literal["completed", "partial", "failed"] = (
             "partial" if self.counts.quarantined else "completed"
         )
-        return self._report("failed" if wrong else state, wrong, headlines_new)
+        gone = f"{self.unavailable} quarantined pages are no longer to be had" if self.unavailable else ""
+        return self._report("failed" if wrong else state, wrong or gone, headlines_new)
 
     def broken_off(self, error: BaseException) -> RunReport:
         """The report of a run that an error or a signal ended."""
         return self._report("failed", f"{type(error).__name__}: {error}")
 
-    def _what_is_wrong(self, order: Order, stored: Counts) -> str:
+    def _what_is_wrong(self, stored: Counts, max_quarantine: float) -> str:
         if self._failures:
             return f"{len(self._failures)} of {self.submitted} batches failed; the first: {self._failures[0]}"
         if not self.counts.balanced or stored != self.counts:
             return f"the outcomes do not add up: counted {self.counts}, stored {stored}"
         read, quarantined = self.counts.read, self.counts.quarantined
-        if read >= QUARANTINE_COUNTS_FROM and quarantined > order.max_quarantine * read:
-            return f"{quarantined} of {read} pages are quarantined, more than {order.max_quarantine:.0%}"
+        if read >= QUARANTINE_COUNTS_FROM and quarantined > max_quarantine * read:
+            return f"{quarantined} of {read} pages are quarantined, more than {max_quarantine:.0%}"
         return ""
 
     def _report(

@@ -10,14 +10,11 @@ from schemas.records import RunReport
 
 def sentence(report: RunReport) -> str:
     """The counts an operator looks for, in one line."""
-    if report.message:
-        return report.message
-    counts = report.counts
-    if not counts.read:
-        return f"nothing new, {report.skipped} parts known, {report.ignored} records ignored"
-    words = ("loaded", "updated", "duplicate", "unchanged", "non_article", "quarantined")
-    parts = (f"{getattr(counts, word)} {word.replace('_', '-')}" for word in words)
-    return f"{counts.read} pages read: {', '.join(parts)}"
+    counts = report.counts.as_dict()
+    read = counts.pop("read")
+    outcomes = ", ".join(f"{count} {word.replace('_', '-')}" for word, count in counts.items())
+    done = f"{read} pages read: {outcomes}" if read else f"nothing new, {report.skipped} parts known"
+    return f"{report.message}; {done}" if report.message else done
 
 
 def final_state(report: RunReport) -> State[None]:
