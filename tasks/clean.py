@@ -9,7 +9,8 @@ from __future__ import annotations
 import codecs
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 
 import cchardet
 from bs4 import BeautifulSoup
@@ -115,11 +116,21 @@ def plain(text: str) -> str:
     return unicodedata.normalize("NFC", " ".join(_INVISIBLE.sub("", text).split()))
 
 
-def block_texts(fragments: Sequence[str]) -> list[list[str]]:
+def letters(text: str) -> str:
+    """Letters and digits only, without case: equal for texts that differ in typography."""
+    return _NOT_LETTERS.sub("", text.casefold())
+
+
+_NOT_LETTERS = re.compile(r"[\W_]+")
+
+
+def block_texts(fragments: Sequence[str], apart: Collection[int] = ()) -> list[list[str]]:
     """The visible text of each fragment of markup, by a single BeautifulSoup.
 
     Args:
         fragments: serialised elements.
+        apart: positions of fragments whose inline elements are set apart by style, not by white space
+            (date and byline in one line): a blank goes between them.
 
     Returns:
         For each fragment its paragraphs, one line each: more than one where line breaks part them,
@@ -131,7 +142,7 @@ def block_texts(fragments: Sequence[str]) -> list[list[str]]:
     body = BeautifulSoup(markup, "lxml").body
     tags = [tag for tag in body or () if isinstance(tag, Tag)]
     if len(tags) == len(fragments):
-        return [_paragraphs(tag.get_text()) for tag in tags]
+        return [_paragraphs(tag.get_text(" " if i in apart else "")) for i, tag in enumerate(tags)]
     # Nested beyond what the parser follows: one fragment must not cost the others.
     return [_paragraphs(BeautifulSoup(_BREAK.sub(_LINE, one), "lxml").get_text()) for one in fragments]
 
@@ -174,3 +185,94 @@ def _paragraphs(text: str) -> list[str]:
 
 
 _MARKUP_SIGN = re.compile(r"[<&]")
+
+
+# --- flattened text to lines -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of flattened text, clean."""
+
+    text: str
+    """Not empty, on one line."""
+    gap: int = 0
+    """Blank lines right before it."""
+
+
+_TAG_NAMES = (
+    "a|abbr|address|article|aside|b|big|blockquote|body|br|button|caption|center|cite|code|col|colgroup|dd|del|"
+    "details|div|dl|dt|em|embed|fieldset|figcaption|figure|font|footer|form|h[1-6]|head|header|hr|html|i|iframe|img|"
+    "input|ins|label|legend|li|link|main|mark|meta|nav|noscript|object|ol|option|p|param|picture|pre|q|s|samp|script|"
+    "section|select|small|source|span|strike|strong|style|sub|summary|sup|svg|table|tbody|td|template|textarea|tfoot|"
+    "th|thead|time|title|tr|tt|u|ul|var|video|wbr"
+)
+_STRAY = re.compile(rf"<(/?)((?:{_TAG_NAMES}))((?:\s[^<>]{{0,2000}})?/?)>|<", re.IGNORECASE)
+_ESCAPED_TAG = re.compile(rf"&lt;(/?(?:{_TAG_NAMES})(?:\s[^<>&]{{0,300}})?/?)&gt;", re.IGNORECASE)
+_ESCAPED_TWICE = re.compile(r"&amp;(?=#?\w{1,12};)", re.IGNORECASE)
+_UNSEEN = ("script", "style", "template", "noscript", "iframe", "svg", "select", "textarea", "object", "head")
+_EDGE_TAG = re.compile(
+    r"p|div|section|article|aside|header|footer|nav|main|h[1-6]|li|ul|ol|dl|dt|dd|table|tr|td|th|figure|figcaption|"
+    r"blockquote|hr|form|pre|address|title|caption",
+    re.IGNORECASE,
+)
+_MOST_TAGS = 20_000
+"""Text with more tags than this is no text with stray tags: they are dropped before the soup, not by it."""
+_ROWS = re.compile(r"\r\n|[\r\n\x0b\x0c\x85\u2029]")
+
+
+def text_lines(text: str) -> list[Line]:
+    """Flattened page text as lines, by way of BeautifulSoup.
+
+    Entities (also those encoded twice) become characters, stray tags go, script and style with what they
+    hold. Only names that HTML defines are tags: `p<0.05` and `<sources>` are text.
+    """
+    marked = _INVISIBLE.sub("", text)
+    if "&" in marked:
+        marked = _ESCAPED_TAG.sub(r"<\1>", _ESCAPED_TWICE.sub("&", _ESCAPED_TWICE.sub("&", marked)))
+    if "<" in marked:
+        marked = _stray_tags(_without_comments(marked))
+    soup = BeautifulSoup(f"<p>{marked}</p>", "lxml")
+    if "<" in marked:
+        for unseen in soup.find_all(_UNSEEN):
+            unseen.decompose()
+    lines: list[Line] = []
+    gap = 0
+    for row in _ROWS.split(soup.get_text().replace(_LESS_THAN, "<")):
+        found = [clean for part in row.split(_LINE) if (clean := plain(part))]
+        for number, clean in enumerate(found):
+            lines.append(Line(clean, 0 if number else gap))
+        gap = 0 if found else gap + 1
+    return lines
+
+
+def _without_comments(text: str) -> str:
+    kept, position = [], 0
+    while (begin := text.find("<!--", position)) >= 0 and (end := text.find("-->", begin)) >= 0:
+        kept.append(text[position:begin])
+        position = end + 3
+    return "".join(kept) + text[position:]
+
+
+def _stray_tags(text: str) -> str:
+    """Markup in which every tag is whole and known, and every other `<` is text."""
+    closed = {name: text.lower().rfind(f"</{name}") for name in _UNSEEN}
+    dropping = text.count("<") > _MOST_TAGS
+
+    def sign(found: re.Match[str]) -> str:
+        name = (found.group(2) or "").lower()
+        if not name:
+            return _LESS_THAN
+        if name in closed and closed[name] < found.start():
+            return " "  # never closed: it must not swallow the rest
+        if name == "br":
+            return _BREAK_SPACE
+        edge = _LINE if _EDGE_TAG.fullmatch(name) else ""
+        return edge if dropping else f"{edge}<{found.group(1)}{name}>"
+
+    return _DOUBLE_BREAK.sub(_LINE, _STRAY.sub(sign, text)).replace(_BREAK_SPACE, " ")
+
+
+_LESS_THAN = "\ufdd0"  # no character: stands for a "<" of the text, at a tenth of an entity's cost
+_BREAK_SPACE = "\u001d"
+_DOUBLE_BREAK = re.compile(f"{_BREAK_SPACE}(?:\\s*{_BREAK_SPACE})+")

@@ -11,14 +11,14 @@ from typing import TypeVar
 from selectolax.lexbor import LexborHTMLParser
 
 from schemas.records import Extraction, Headline
-from tasks.clean import block_texts, html_paragraphs
+from tasks.clean import block_texts, html_paragraphs, letters
 from tasks.fields.captions import split_credit
 from tasks.fields.labels import strip_decoration
 from tasks.fields.language import detect_language
 from tasks.fields.people import strip_byline_start
 from tasks.fields.urls import canonical
 from tasks.html_blocks import Block, Place, segment
-from tasks.html_body import Body, find_body, fold
+from tasks.html_body import Body, find_body
 from tasks.html_fields import (
     choose_agency,
     choose_authors,
@@ -36,6 +36,7 @@ _BYLINE = re.compile(
     r"byline|author|(?<![a-z])(?:autor|auteur|writer|verfasser|journalist|redakt\w*|autore|yazar|firma)(?![a-z])"
 )
 _DATED = re.compile(r"(?<![a-z])(?:date|datum|fecha|time|timestamp|publish\w*|posted|meta|dateline|pubdate)(?![a-z])")
+_DAY = re.compile(r"\d.*(?:19|20)\d\d|(?:19|20)\d\d.*\d")
 _COMMENTS = re.compile(r"comment|respond|(?<![a-z])repl(?:y|ies)(?![a-z])")
 _ABOVE, _BELOW = 6, 12
 """Blocks before the heading and after it, before the body, that may show date, authors, reading time."""
@@ -82,7 +83,9 @@ def _read(blocks: list[Block], found: Body, sightings: list[Sighting]) -> _Shown
         *labels,
         *sightings,
     ]
-    texts = dict(zip(map(id, wanted), block_texts([block.html for block in wanted]), strict=True))
+    aside = set(map(id, around))
+    apart = {position for position, block in enumerate(wanted) if id(block) in aside}
+    texts = dict(zip(map(id, wanted), block_texts([block.html for block in wanted], apart), strict=True))
 
     def line(block: Block | Sighting | None) -> str | None:
         return " ".join(texts[id(block)]) or None if block is not None else None
@@ -105,7 +108,7 @@ def _read(blocks: list[Block], found: Body, sightings: list[Sighting]) -> _Shown
 
 def _around(blocks: list[Block], found: Body) -> list[Block]:
     """Short blocks that may tell about the article, the likeliest first: below its heading, above, dated ones."""
-    chosen = {*found.standfirst, *found.blocks[2:]}
+    chosen = {*found.standfirst, *found.blocks}
     position = {block: index for index, block in enumerate(blocks)}
     first = position[found.blocks[0]] if found.blocks else len(blocks)
     last = position[found.blocks[-1]] if found.blocks else first
@@ -114,6 +117,7 @@ def _around(blocks: list[Block], found: Body) -> list[Block]:
     below = blocks[last + 1 : last + 1 + _BELOW]
     near += [block for block in below if _tells_of_article(block)]
     near += [block for block in blocks[: last + 1] if block.length <= 60 and _DATED.search(block.place.named)][:6]
+    near += [block for block in blocks[: last + 1 + _BELOW] if block.length <= 40 and _DAY.search(block.raw)][:6]
     return list(
         dict.fromkeys(
             block
@@ -148,7 +152,7 @@ def _is_byline(block: Block) -> bool:
     if any("author" in (link.attributes.get("rel") or "") for link in block.links):
         return True
     place: Place | None = block.place
-    for _ in range(2):
+    for _ in range(3):
         if place is not None:
             if _BYLINE.search(place.named):
                 return True
@@ -210,7 +214,7 @@ def _without_repeats(paragraphs: Iterable[str]) -> list[str]:
     seen: set[str] = set()
     kept = []
     for text in paragraphs:
-        folded = fold(text)
+        folded = letters(text)
         if len(folded) >= 40 and folded in seen:
             continue
         seen.add(folded)
@@ -296,13 +300,13 @@ def _summary(data: Metadata, shown: _Shown, body: list[str]) -> tuple[str | None
     """The standfirst on the page, else the declared description unless it only repeats the text."""
     if shown.standfirst:
         return " ".join(shown.standfirst), "dom"
-    opening = fold(" ".join(body[:3]))
+    opening = letters(" ".join(body[:3]))
     for source, text in (
         ("jsonld", data.text("description")),
         ("opengraph", data.first("og:description")),
         ("meta", data.first("description")),
     ):
-        if text and len(text) >= 20 and fold(text)[:60] not in opening:
+        if text and len(text) >= 20 and letters(text)[:60] not in opening:
             return text, source
     return None, ""
 

@@ -6,7 +6,10 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 
+from tasks.clean import letters
 from tasks.fields import lexicon
+from tasks.fields.dates import find_dates
+from tasks.fields.people import strip_byline_start
 from tasks.html_blocks import HEADINGS, Block, Place
 
 _OTHER = re.compile(
@@ -100,9 +103,35 @@ def find_body(blocks: list[Block], title: str | None = None, description: str | 
         and (_belongs(block) or (_kind(block) in kinds and not is_furniture(block.raw) and block.linked < 0.5 * block.length))
         and not _in_card(block, container)
     ]
-    body = Body(container, heading, blocks=_settle_headings(_first_story(chosen, inside, heading)))
+    chosen = _below_heading(_first_story(chosen, inside, heading), blocks, heading)
+    body = Body(container, heading, blocks=_settle_headings(_without_credits(chosen)))
     _find_standfirst(body, blocks, _others(blocks, weights[container]), description)
     return body
+
+
+def _below_heading(chosen: list[Block], blocks: list[Block], heading: Block | None) -> list[Block]:
+    """Without what stands above the article's heading, where most of the text stands below it."""
+    if heading is None:
+        return chosen
+    above = set(blocks[: blocks.index(heading)])
+    below = [block for block in chosen if block not in above]
+    return below if 2 * sum(b.length for b in below) > sum(b.length for b in chosen) else chosen
+
+
+def _without_credits(blocks: list[Block]) -> list[Block]:
+    """Without bylines and date lines at the text's start and end."""
+    edges = {*blocks[:5], *blocks[-2:]}
+    return [block for block in blocks if block not in edges or block.tag in HEADINGS or not _is_credit_line(block.raw)]
+
+
+def _is_credit_line(text: str) -> bool:
+    """True for a short line that is a byline or mostly a date."""
+    if len(text) > 120:
+        return False
+    if strip_byline_start(text)[1] and len(text.split()) <= 8 and not _SENTENCE_END.search(text):
+        return True
+    dated = sum(len(date.raw) for date in find_dates(text)) if any(map(str.isdigit, text)) else 0
+    return dated > 0.35 * len(text) or (dated > 0 and text.rstrip(" .").count(" ") <= 8 and not _SENTENCE_END.search(text) and bool(lexicon.start(lexicon.fold(text), "published") or lexicon.start(lexicon.fold(text), "updated")))
 
 
 def _first_story(chosen: list[Block], inside: list[Block], heading: Block | None) -> list[Block]:
@@ -126,7 +155,7 @@ def _find_standfirst(
     position = {block: index for index, block in enumerate(blocks)}
     start = position[body.blocks[0]]
     first = position[body.heading] + 1 if body.heading else start
-    wanted = fold(description or "")
+    wanted = letters(description or "")
     between = blocks[first:start] if start - first <= 60 else []
     before: list[Block] = []
     for block in between:
@@ -136,7 +165,7 @@ def _find_standfirst(
             body.standfirst.append(block)
         elif is_running_text(block) and not others[block.place] and not is_caption(block):
             before.append(block)
-    shown = {fold(block.raw) for block in body.standfirst}
+    shown = {letters(block.raw) for block in body.standfirst}
     if (
         not body.standfirst
         and before
@@ -144,11 +173,11 @@ def _find_standfirst(
     ):
         body.standfirst.append(first_named)
         before.remove(first_named)
-    body.blocks = [block for block in before + body.blocks if fold(block.raw) not in shown]
+    body.blocks = [block for block in before + body.blocks if letters(block.raw) not in shown]
     if not body.standfirst and len(body.blocks) > 1:
         lead = next((b for b in body.blocks[:3] if _tells(b, wanted) or _STANDFIRST.search(_names(b))), None)
         if lead is not None and not (
-            wanted and fold(lead.raw).startswith(wanted[:-3]) and len(fold(lead.raw)) > len(wanted) + 20
+            wanted and letters(lead.raw).startswith(wanted[:-3]) and len(letters(lead.raw)) > len(wanted) + 20
         ):
             body.standfirst.append(lead)
             body.blocks.remove(lead)
@@ -170,7 +199,7 @@ def _names(block: Block) -> str:
 
 def _tells(block: Block, description: str) -> bool:
     """True when block and declared summary say the same, one perhaps cut short."""
-    shown = fold(block.raw)
+    shown = letters(block.raw)
     if len(shown) < 20 or len(description) < 20:
         return False
     size = min(len(shown), len(description)) - 3
@@ -190,12 +219,12 @@ _CREDIT = re.compile(
 
 def find_heading(blocks: list[Block], title: str | None) -> Block | None:
     """The heading that shows the declared title, else the first h1 of the page."""
-    wanted = fold(title or "")
+    wanted = letters(title or "")
     if wanted:
         for tags in (("h1",), HEADINGS):
             for block in blocks:
                 if block.tag in tags or (block.place.tag in tags):
-                    shown = fold(block.raw)
+                    shown = letters(block.raw)
                     if shown and (shown in wanted or wanted in shown) and 2 * len(shown) > len(wanted):
                         return block
     return next((block for block in blocks if block.tag == "h1"), None)
@@ -214,14 +243,6 @@ def is_furniture(text: str) -> bool:
         or bool(lexicon.start(folded, "signoff_starts"))
         or (len(folded) < 100 and bool(lexicon.start(folded, "end_starts")))
     )
-
-
-def fold(text: str) -> str:
-    """Letters and digits only, without case: equal for texts that differ in typography."""
-    return _NOT_LETTERS.sub("", text.casefold())
-
-
-_NOT_LETTERS = re.compile(r"[\W_]+")
 
 
 def _add(block: Block, weights: dict[Place, float] | None) -> None:

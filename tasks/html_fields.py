@@ -10,12 +10,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from tasks.clean import letters
 from tasks.fields.agencies import find_agency
 from tasks.fields.dates import ParsedDate, find_date
 from tasks.fields.lexicon import words
 from tasks.fields.outlets import strip_outlet
 from tasks.fields.people import split_authors
-from tasks.html_body import fold
 from tasks.html_metadata import Metadata
 
 _PUBLISHED = (
@@ -62,28 +62,28 @@ def choose_title(data: Metadata, shown: str | None) -> tuple[str | None, str]:
         "meta": data.title,
     }
     given = {source: text for source, text in candidates.items() if text}
-    site = fold(data.first("og:site_name", "application-name") or "")
+    site = letters(data.first("og:site_name", "application-name") or "")
     trimmed = {source: _trim_title(text, site, list(given.values())) for source, text in given.items()}
     votes: Counter[str] = Counter()
     for source, text in trimmed.items():
-        if folded := fold(text):
+        if folded := letters(text):
             votes[folded] += _WEIGHTS[source]  # type: ignore[assignment]
     if not votes:
         return data.first("twitter:title"), "meta"
     best = max(votes, key=votes.__getitem__)
-    return next((text, source) for source, text in trimmed.items() if fold(text) == best)
+    return next((text, source) for source, text in trimmed.items() if letters(text) == best)
 
 
 def _trim_title(text: str, site: str, others: Sequence[str]) -> str:
     """The title without the outlet's name or section behind or before it."""
     for cut in reversed(list(_TITLE_PART.finditer(text))):
         head, tail = text[: cut.start()], text[cut.end() :]
-        folded = fold(tail)
+        folded = letters(tail)
         if site and (folded == site or (site in folded and len(folded) < len(site) + 15)):
             return _trim_title(head, site, others)
-        if any(fold(head) == fold(other) for other in others if other != text):
+        if any(letters(head) == letters(other) for other in others if other != text):
             return head
-        if any(folded == fold(other) for other in others if other != text):
+        if any(folded == letters(other) for other in others if other != text):
             return tail
     return strip_outlet(text)
 
@@ -169,7 +169,7 @@ def _shown_date(
 
 def choose_authors(data: Metadata, bylines: Sequence[str]) -> tuple[list[str], str]:
     """Names as declared, else as shown in byline elements."""
-    site = fold(data.first("og:site_name") or "")
+    outlets = {letters(name) for name in (data.first("og:site_name") or "", *data.names("publisher"))} | data.organisations
     tried: tuple[tuple[str, Iterable[str]], ...] = (
         ("jsonld", data.names("author", "creator")),
         ("meta", [value for name in _AUTHOR for value in data.meta.get(name, ()) if "://" not in value][:6]),
@@ -183,11 +183,11 @@ def choose_authors(data: Metadata, bylines: Sequence[str]) -> tuple[list[str], s
             if len(value) > 300:
                 continue
             for name in split_authors(value) or ([value] if source == "jsonld" and len(value) < 60 else []):
-                if fold(name):
-                    names.setdefault(fold(name), name)
-        people = [name for folded, name in names.items() if folded != site]
+                if letters(name):
+                    names.setdefault(letters(name), name)
+        people = [name for folded, name in names.items() if folded not in outlets]
         if people:
-            return people, source
+            return list(names.values()), source
         if names and not fallback[0]:
             fallback = list(names.values()), source
     return fallback
@@ -195,8 +195,8 @@ def choose_authors(data: Metadata, bylines: Sequence[str]) -> tuple[list[str], s
 
 def choose_section(data: Metadata, title: str | None) -> tuple[str | None, str]:
     """The innermost rubric: last breadcrumb that is not the article itself, else the declared section."""
-    own = fold(title or "")
-    crumbs = [crumb for crumb in data.crumbs if fold(crumb) and fold(crumb) != own and len(crumb) <= 60]
+    own = letters(title or "")
+    crumbs = [crumb for crumb in data.crumbs if letters(crumb) and letters(crumb) != own and len(crumb) <= 60]
     if len(crumbs) > 1:
         return crumbs[-1], "jsonld"
     if section := data.text("articleSection"):

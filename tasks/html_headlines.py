@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 
 from selectolax.lexbor import LexborNode
 
+from tasks.clean import letters
 from tasks.fields.urls import absolute, registrable_domain
 from tasks.html_blocks import HEADINGS, Block, Place
-from tasks.html_body import fold, weigh
+from tasks.html_body import weigh
 
 _FURNITURE_TAGS = frozenset(("nav", "footer", "menu", "form", "address"))
 _FURNITURE = re.compile(
@@ -68,7 +69,7 @@ def find_headlines(
         title: the article's own title, which is no headline on its page.
         url: address of the page: links must stay within its registrable domain and lead elsewhere.
     """
-    own = fold(title or "")
+    own = letters(title or "")
     domain = registrable_domain(url)
     here = _without_query(url or "")
     furniture: dict[Place, bool] = {}
@@ -155,7 +156,7 @@ def _headline_of(card: _Card, own: str) -> Sighting | None:
     fitting = [
         (block, nodes)
         for block, nodes in card.blocks
-        if weigh(shown := _shown(nodes)) >= _SHORTEST and len(shown) <= _LONGEST and fold(shown) != own
+        if weigh(shown := _shown(nodes)) >= _SHORTEST and len(shown) <= _LONGEST and letters(shown) != own
     ]
     if not fitting:
         return None

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 from selectolax.lexbor import LexborHTMLParser
 
-from tasks.clean import html_text
+from tasks.clean import html_text, letters
 
 _ARTICLE = re.compile(r"(?:article|posting|report|review|analysis)$", re.I)
 _NOT_NEWS = ("ItemList", "CollectionPage", "SearchResultsPage")
@@ -62,6 +62,15 @@ class Metadata:
                 if isinstance(value, str) and (found := html_text(value)):
                     return found
         return None
+
+    @property
+    def organisations(self) -> set[str]:
+        """Folded names of the authors that are declared to be organisations."""
+        found = set()
+        for value in _each(self.article.get("author")):
+            if isinstance(value, dict) and "Organization" in str(value.get("@type")):
+                found |= {letters(name) for name in _each(value.get("name")) if isinstance(name, str)}
+        return found
 
     def names(self, *keys: str) -> list[str]:
         """Names of persons or organisations under these keys, in order, each once."""
