@@ -1,0 +1,275 @@
+"""Article fields, body and sidebar headlines from the flattened text of a page.
+
+Nothing here knows an outlet: lines are judged by shape, word lists and place (`tasks.text_rows`), the body
+is the stretch of lines with the most prose (`tasks.text_body`), what stands above it is the head
+(`tasks.text_head`), headlines stand in labelled lists around and inside it (`tasks.text_lists`).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from schemas.records import Extraction, Headline
+from tasks.clean import Line, text_lines
+from tasks.fields.agencies import find_agency
+from tasks.fields.captions import split_credit
+from tasks.fields.dates import ParsedDate, find_date
+from tasks.fields.labels import is_label
+from tasks.fields.language import detect_language
+from tasks.fields.lexicon import fold, words
+from tasks.fields.people import split_authors
+from tasks.text_body import find_core, is_crosshead, is_paragraph, trim_head
+from tasks.text_head import Head, clean_title, find_title, read_head, read_source, take_dates
+from tasks.text_lists import HeadlineReader, inline_items, opens_list
+from tasks.text_rows import Kind, Row, make_row, make_rows, word_count
+
+_DATE_PREFIX = re.compile(r"\s?date ((?:19|20)\d\d(?:-\d\d){0,2})(?=\s|$)\s?")
+_DATELINE_AGENCY = re.compile(r"^.{0,90}?[(\[]([^()\[\]]{2,40})[)\]]\s?[-–—.:]")
+_TRAILING_AGENCY = re.compile(r"[(\[]([^()\[\]]{2,40})[)\]]\s*$")
+_LEAST_BODY = 120
+
+
+def extract_text(text: str, url: str | None, fetched_at: datetime | None) -> Extraction:
+    """What the flattened text of a page says.
+
+    Args:
+        text: the page as text, one block or inline run a line; stray tags and entities may be left in it.
+        url: where it was captured, if known; its words help to tell the title.
+        fetched_at: when it was captured; bounds what can be a date.
+    """
+    pasted, text = pasted_json(text)
+    lines = text_lines(text)
+    prefix, lines = _date_prefix(lines)
+    if not lines:
+        return Extraction(is_article=False, reason="empty")
+    rows = make_rows(lines)
+    language = detect_language(
+        " ".join(row.text for row in rows if row.kind in (Kind.PROSE, Kind.SENTENCE))[:6000]
+    )
+    language = language or detect_language(" ".join(row.text for row in rows[:200]))
+    start, end = find_core(rows)
+    title = find_title(rows, start, end, url) if end else None
+    begin = trim_head(
+        rows,
+        max(start, 0 if title is None else title + 1),
+        end,
+        rows[title].folded if title is not None else None,
+    )
+    reason = _no_article(rows, begin, end)
+    if reason:
+        reader = HeadlineReader(None, unlabelled=True)
+        reader.read(rows)
+        return Extraction(
+            False,
+            reason=reason,
+            language=language,
+            headlines=reader.headlines,
+            provenance={"headlines": "text"},
+        )
+    return _article(rows, title, begin, end, pasted, prefix, language)
+
+
+def _article(
+    rows: list[Row],
+    title: int | None,
+    begin: int,
+    end: int,
+    pasted: dict[str, Any],
+    prefix: str | None,
+    language: str | None,
+) -> Extraction:
+    head = read_head(rows, title, begin, language)
+    own = fold(head.title) if head.title else None
+    before = HeadlineReader(own, unlabelled=False)
+    before.read(rows[: title if title is not None else begin])
+    body, inline = _read_body(rows, begin, end, head, own)
+    after = HeadlineReader(own, unlabelled=False)
+    after.read(rows[end:])
+    _read_tail(rows[end:], head, language)
+    return _assemble(head, body, before.headlines + inline + after.headlines, pasted, prefix, language)
+
+
+def _read_body(
+    rows: Sequence[Row], begin: int, end: int, head: Head, title: str | None
+) -> tuple[list[str], list[Headline]]:
+    """Paragraphs between the two rows, and the headlines of the lists that stand among them."""
+    paragraphs: list[str] = []
+    inline = HeadlineReader(title, unlabelled=False)
+    index = begin
+    while index < end:
+        row = rows[index]
+        if row.kind is Kind.LABEL and opens_list(rows[:end], index):
+            stop = inline_items(rows, index, end)
+            if stop > index + 1:
+                inline.read(rows[index:stop])
+                index = stop
+                continue
+        if row.kind is Kind.GLUED:
+            inline.read(rows[index : index + 1])
+        elif row.kind is Kind.CAPTION or (
+            is_paragraph(row) and index + 1 < end and rows[index + 1].kind is Kind.CREDIT
+        ):
+            if head.caption is None and not paragraphs:
+                head.caption, head.credit = split_credit(row.text)
+        elif is_paragraph(row) or is_crosshead(rows, index, begin, end):
+            if row.folded != title and not (row.text == head.summary):
+                paragraphs.append(row.text)
+        elif row.kind is Kind.SOURCE:
+            head.agency = head.agency or read_source(row.text)
+        elif row.kind in (Kind.BYLINE, Kind.SIGNOFF) and not head.authors:
+            head.authors = split_authors(row.text)
+        index += 1
+    return paragraphs, inline.headlines
+
+
+_TAIL_ROWS = 12
+
+
+def _read_tail(rows: Sequence[Row], head: Head, language: str | None) -> None:
+    """Source, authors and date that a page prints below the body."""
+    for row in rows[:_TAIL_ROWS]:
+        if row.kind is Kind.SOURCE:
+            head.agency = head.agency or read_source(row.text)
+        elif row.kind in (Kind.BYLINE, Kind.SIGNOFF):
+            head.agency = head.agency or find_agency(row.text)
+            if not head.authors and row.kind is Kind.BYLINE:
+                head.authors = split_authors(row.text)
+        elif row.kind is Kind.DATE and head.published is None:
+            take_dates(head, row.text, language)
+        elif row.kind is Kind.LABEL:
+            break
+
+
+def _assemble(
+    head: Head,
+    body: list[str],
+    headlines: list[Headline],
+    pasted: dict[str, Any],
+    prefix: str | None,
+    language: str | None,
+) -> Extraction:
+    provenance = {name: "text" for name in ("title", "body", "headlines")}
+    published = head.published
+    if stated := _pasted_date(pasted.get("datePublished")):
+        if published is None or (
+            published.iso[:10] == stated.iso[:10] and len(stated.iso) > len(published.iso)
+        ):
+            published, provenance["published_at"] = stated, "jsonld"
+    if published is None and prefix and (dated := find_date(prefix)):
+        published = dated
+    authors = head.authors or _pasted_names(pasted.get("author"))
+    agency = head.agency
+    if body and agency is None:
+        dateline = _DATELINE_AGENCY.match(body[0]) or _TRAILING_AGENCY.search(body[-1])
+        agency = find_agency(dateline.group(1)) if dateline else None
+    title = head.title or (clean_title(str(pasted["headline"])) if pasted.get("headline") else None)
+    length = sum(map(len, body))
+    return Extraction(
+        is_article=True,
+        title=title,
+        summary=head.summary,
+        authors=authors,
+        published_at=published.iso if published else None,
+        published_raw=published.raw if published else None,
+        published_precision=published.precision if published else None,
+        updated_at=head.updated.iso if head.updated else None,
+        updated_raw=head.updated.raw if head.updated else None,
+        section=head.section,
+        language=language,
+        agency=agency,
+        image_caption=head.caption,
+        image_credit=head.credit,
+        read_minutes=head.minutes,
+        word_count=sum(map(word_count, body)),
+        body=body,
+        headlines=headlines,
+        provenance=provenance,
+        confidence=round(min(1.0, 0.3 + length / 3000 + (0.2 if title else 0.0)), 2),
+    )
+
+
+# --- what is no article ----------------------------------------------------------------------------
+
+
+def _no_article(rows: Sequence[Row], begin: int, end: int) -> str | None:
+    """Why the page is no article, None where it is one."""
+    core = rows[begin:end]
+    prose = [row for row in core if row.kind in (Kind.PROSE, Kind.SENTENCE)]
+    length = sum(len(row.text) for row in prose)
+    signs = " \n ".join(row.folded for row in rows[:400] if row.folded)
+    if length < 600:
+        for reason in ("not_found", "consent", "blocked", "search_results", "video_only"):
+            hits = sum(1 for phrase in words(reason) if phrase in signs)
+            if hits >= (1 if reason in ("not_found", "blocked") and length < 350 else 3):
+                return {"search_results": "search", "video_only": "video"}.get(reason, reason)
+    if _is_listing(core):
+        return "listing"
+    if length < _LEAST_BODY:
+        return "listing" if sum(row.kind is Kind.HEADLINE for row in rows) >= 5 else "empty"
+    return None
+
+
+def _is_listing(core: Sequence[Row]) -> bool:
+    """True where hardly two paragraphs follow each other: headline, teaser, headline, teaser …"""
+    shapes = [
+        row.kind
+        for row in core
+        if row.kind in (Kind.PROSE, Kind.SENTENCE, Kind.HEADLINE, Kind.BYLINE, Kind.DATE)
+    ]
+    teasers = sum(
+        1
+        for before, kind in zip(shapes, shapes[1:], strict=False)
+        if before is Kind.HEADLINE and kind in (Kind.PROSE, Kind.SENTENCE)
+    )
+    prose = sum(kind in (Kind.PROSE, Kind.SENTENCE) for kind in shapes)
+    dated = sum(kind in (Kind.BYLINE, Kind.DATE) for kind in shapes)
+    return prose > 0 and teasers >= 3 and teasers >= 0.7 * prose and (dated >= 2 or teasers >= 5)
+
+
+# --- metadata pasted into the text -----------------------------------------------------------------
+
+_JSON_START = re.compile(r"\[?\s*\{\s*\"@(?:context|type|graph|id)\"")
+_MOST_JSON = 5
+
+
+def pasted_json(text: str) -> tuple[dict[str, Any], str]:
+    """JSON-LD that was flattened into the text: the article's object ({} if none), and the text without it."""
+    decoder = json.JSONDecoder()
+    article: dict[str, Any] = {}
+    for _ in range(_MOST_JSON):
+        found = _JSON_START.search(text)
+        if not found:
+            break
+        try:
+            value, end = decoder.raw_decode(text, found.start())
+        except (ValueError, RecursionError):
+            break
+        text = text[: found.start()] + "\n" + text[end:]
+        for entry in value if isinstance(value, list) else value.get("@graph", [value]):
+            if isinstance(entry, dict) and ("headline" in entry or "datePublished" in entry):
+                article = article or entry
+    return article, text
+
+
+def _pasted_date(value: object) -> ParsedDate | None:
+    return (
+        find_date(re.sub(r"(T\d\d:\d\d):00(?:\.0+)?(?!\d)", r"\1", value)) if isinstance(value, str) else None
+    )
+
+
+def _pasted_names(value: object) -> list[str]:
+    entries = value if isinstance(value, list) else [value]
+    names = [entry.get("name") if isinstance(entry, dict) else entry for entry in entries]
+    return [name for each in names if isinstance(each, str) for name in split_authors(each)]
+
+
+def _date_prefix(lines: list[Line]) -> tuple[str | None, list[Line]]:
+    """The date that a scraper put in front of the text, and the lines without it."""
+    if not lines or not (found := _DATE_PREFIX.match(lines[0].text)):
+        return None, lines
+    rest = lines[0].text[found.end() :].strip()
+    return found.group(1), ([Line(rest, 0)] if rest else []) + lines[1:]

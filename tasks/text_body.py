@@ -1,0 +1,99 @@
+"""Where the body of an article stands among the rows of a flattened page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from tasks.text_rows import Kind, Row, is_terminated
+
+# What a row adds to a stretch of rows that might be the body, in characters. Prose pays for what stands
+# between two paragraphs; lists, menus and footers cost more than their teasers bring.
+_COST = {
+    Kind.HEADLINE: -60,
+    Kind.SHORT: -35,
+    Kind.LABEL: -60,
+    Kind.GLUED: -15,
+    Kind.SPONSORED: -80,
+    Kind.FURNITURE: -8,
+    Kind.PROMPT: -20,
+    Kind.END: -400,
+    Kind.BYLINE: -40,
+    Kind.DATE: -30,
+    Kind.READING: -60,
+    Kind.SOURCE: -60,
+    Kind.CREDIT: -10,
+    Kind.CAPTION: -5,
+    Kind.SIGNOFF: -30,
+    Kind.CLOCK: -15,
+    Kind.NUMBER: -15,
+    Kind.CATEGORY: -40,
+    Kind.BREADCRUMB: -120,
+}
+_PROSE_BASE, _PROSE_MOST = 40, 350
+
+
+def row_value(row: Row) -> float:
+    """How much a row speaks for standing in the body."""
+    if row.kind is Kind.PROSE:
+        return min(len(row.text), _PROSE_MOST) - _PROSE_BASE
+    if row.kind is Kind.SENTENCE:
+        return min(len(row.text), 200) * 0.4
+    return _COST[row.kind]
+
+
+def find_core(rows: Sequence[Row]) -> tuple[int, int]:
+    """(start, end) of the stretch of rows with the greatest value; (0, 0) where there is no prose."""
+    best, best_span = 0.0, (0, 0)
+    total, begin = 0.0, 0
+    for index, row in enumerate(rows):
+        if total <= 0:
+            total, begin = 0.0, index
+        total += row_value(row)
+        if total > best:
+            best, best_span = total, (begin, index + 1)
+    return best_span
+
+
+_HEAD_MARKERS = frozenset(
+    {Kind.DATE, Kind.BYLINE, Kind.READING, Kind.CAPTION, Kind.CREDIT, Kind.SOURCE, Kind.BREADCRUMB}
+)
+_HEAD_ROWS = 10
+_HEAD_PROSE = 2
+
+
+def trim_head(rows: Sequence[Row], start: int, end: int, title: str | None) -> int:
+    """First row of the body proper: title, standfirst, byline, date and caption at the front belong to the head."""
+    begin, prose = start, 0
+    for index in range(start, min(end, start + _HEAD_ROWS)):
+        row = rows[index]
+        if row.kind in _HEAD_MARKERS or (title and row.folded == title):
+            begin = index + 1
+        elif row.kind is Kind.PROSE or (row.kind is Kind.SENTENCE and len(row.text) > 60):
+            prose += 1
+            if prose > _HEAD_PROSE - (begin > start):
+                break
+    return begin
+
+
+def is_crosshead(rows: Sequence[Row], index: int, start: int, end: int) -> bool:
+    """True for a short line that stands alone between two paragraphs."""
+    row = rows[index]
+    if row.kind not in (Kind.SHORT, Kind.HEADLINE) or not start < index < end - 1 or len(row.text) > 120:
+        return False
+    before, after = rows[index - 1], rows[index + 1]
+    prose = (Kind.PROSE, Kind.SENTENCE)
+    return (
+        before.kind in (*prose, Kind.FURNITURE, Kind.CAPTION, Kind.CREDIT, Kind.PROMPT)
+        and after.kind in prose
+    )
+
+
+_BULLET = re.compile(r"[•▪●‣–-]\s+\S")
+
+
+def is_paragraph(row: Row) -> bool:
+    """True for a row that reads as a paragraph or an item of a list inside the body."""
+    if row.kind in (Kind.PROSE, Kind.SENTENCE):
+        return True
+    return row.kind is Kind.HEADLINE and (is_terminated(row.text) or bool(_BULLET.match(row.text)))

@@ -1,0 +1,281 @@
+"""What stands above the body of a flattened page: title, standfirst, authors, dates, section, picture."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from urllib.parse import unquote, urlsplit
+
+from tasks.fields.agencies import find_agency
+from tasks.fields.captions import split_credit, strip_credit
+from tasks.fields.dates import ParsedDate, find_dates
+from tasks.fields.labels import label_text, strip_decoration
+from tasks.fields.lexicon import alternation, fold, start, words
+from tasks.fields.outlets import strip_outlet
+from tasks.fields.people import is_name, split_authors
+from tasks.text_rows import Kind, Row, read_minutes, word_count
+
+_TITLE_ROWS = 80
+_TITLE_KINDS = frozenset(
+    {Kind.HEADLINE, Kind.SENTENCE, Kind.SHORT, Kind.PROSE, Kind.GLUED, Kind.CAPTION, Kind.BYLINE, Kind.LABEL}
+)
+_WORD = re.compile(r"[^\W\d_]{4,}|\d{2,}")
+
+
+def content_words(text: str) -> set[str]:
+    """The words of a text that carry its matter, folded."""
+    return set(_WORD.findall(fold(text)))
+
+
+def _slug_words(url: str | None) -> set[str]:
+    return content_words(unquote(urlsplit(url).path).replace("-", " ").replace("_", " ")) if url else set()
+
+
+def find_title(rows: Sequence[Row], start_of_body: int, end_of_body: int, url: str | None) -> int | None:
+    """Index of the row that is the article's title, or None.
+
+    A title is repeated (page title, breadcrumb, heading), shares its words with the body and the address,
+    stands close above the body and before its date and byline.
+    """
+    body = content_words(
+        " ".join(row.text[:600] for row in rows[start_of_body : min(end_of_body, start_of_body + 6)])
+    )
+    slug = _slug_words(url)
+    first = max(0, start_of_body - _TITLE_ROWS)
+    last = min(len(rows), start_of_body + 3)
+    seen: dict[str, int] = {}
+    for row in rows[:last]:
+        seen[row.folded] = seen.get(row.folded, 0) + 1
+    page_titles = [strip_outlet(row.text) for row in rows[:2]] + [
+        row.text for row in rows[:last] if row.kind is Kind.BREADCRUMB
+    ]
+    folded_titles = [fold(text) for text in page_titles]
+    best, best_score = None, 1.2
+    for index in [*range(min(2, first)), *range(first, last)]:
+        row = rows[index]
+        if row.kind not in _TITLE_KINDS or not 8 <= len(row.text) <= 260:
+            continue
+        if row.kind is Kind.LABEL and not (seen[row.folded] > 1 and word_count(row.text) > 2):
+            continue
+        score = _title_score(rows, index, start_of_body, body, slug)
+        if seen[row.folded] > 1:
+            score += 1.5
+        if any(
+            row.folded and row.folded in title and len(row.folded) > 20
+            for title in folded_titles
+            if title != row.folded
+        ):
+            score += 1.5
+        if score > best_score:
+            best, best_score = index, score
+    return best
+
+
+def _title_score(rows: Sequence[Row], index: int, body_start: int, body: set[str], slug: set[str]) -> float:
+    row = rows[index]
+    own = content_words(row.text)
+    count = word_count(row.text)
+    score = -0.06 * max(0, body_start - index) if index >= 2 else -1.5
+    if own:
+        score += 2.0 * len(own & body) / len(own)
+        if slug:
+            score += 3.0 * len(own & slug) / max(len(own), min(len(slug), 8))
+    if 4 <= count <= 24:
+        score += 1.0
+    if row.kind in (Kind.SENTENCE, Kind.PROSE):
+        score -= 1.0 if count <= 24 else 2.5
+    if row.kind in (Kind.SHORT, Kind.CAPTION, Kind.BYLINE):
+        score -= 1.0
+    following = rows[index + 1 : index + 5]
+    if following and following[0].kind in (Kind.CREDIT, Kind.CAPTION):
+        score -= (
+            1.2 if following[0].kind is Kind.CREDIT or following[0].folded.startswith(row.folded) else 0.0
+        )
+    if any(each.kind in (Kind.BYLINE, Kind.DATE, Kind.READING) for each in following):
+        score += 0.8
+    if any(each.kind in (Kind.BYLINE, Kind.DATE) for each in rows[max(0, index - 4) : index]):
+        score -= 0.4
+    above = rows[index - 1].kind if index else Kind.FURNITURE
+    if above not in (Kind.HEADLINE, Kind.SENTENCE, Kind.PROSE):
+        score += 0.5
+    return score
+
+
+@dataclass(slots=True)
+class Head:
+    """What the rows above the body say."""
+
+    title: str | None = None
+    summary: str | None = None
+    authors: list[str] = field(default_factory=list)
+    published: ParsedDate | None = None
+    updated: ParsedDate | None = None
+    section: str | None = None
+    agency: str | None = None
+    caption: str | None = None
+    credit: str | None = None
+    minutes: int | None = None
+
+
+def read_head(rows: Sequence[Row], title: int | None, body: int, language: str | None) -> Head:
+    """Read the rows from a little above the title to the first row of the body."""
+    head = Head()
+    top = body if title is None else title
+    if title is not None:
+        head.title = clean_title(rows[title].text)
+    head.section = find_section(rows, top, head.title)
+    for row in rows[max(0, top - 4) : top]:
+        _read_meta(head, row, language)
+    _read_below(head, rows, top + (title is not None), body, language)
+    return head
+
+
+def clean_title(text: str) -> str:
+    """A title without the outlet's name and what is glued to it."""
+    return strip_outlet(strip_decoration(text))
+
+
+def _read_below(head: Head, rows: Sequence[Row], begin: int, body: int, language: str | None) -> None:
+    own = fold(head.title or "")
+    for index in range(begin, body):
+        row = rows[index]
+        following = rows[index + 1] if index + 1 < len(rows) else None
+        if _read_meta(head, row, language) or (row.folded and row.folded in own):
+            continue
+        if row.kind is Kind.CAPTION or (
+            row.kind in (Kind.PROSE, Kind.SENTENCE) and _credit_follows(following)
+        ):
+            _take_caption(head, row, following)
+        elif row.kind is Kind.CREDIT:
+            if head.caption and not head.credit:
+                head.credit = strip_credit(row.text)
+        elif row.kind is Kind.HEADLINE and _credit_follows(following):
+            _take_caption(head, row, following)
+        elif row.kind in (Kind.HEADLINE, Kind.SHORT) and not head.authors and _bare_byline(rows, index):
+            head.authors = split_authors(row.text)
+        elif row.kind in (Kind.PROSE, Kind.SENTENCE, Kind.HEADLINE) and 30 <= len(row.text) <= 600:
+            if (
+                following
+                and following.kind is Kind.CAPTION
+                and following.folded.startswith(row.folded)
+                and row.folded
+            ):
+                continue  # the caption, printed once without its credit
+            if head.summary is None and head.caption is None:
+                head.summary = row.text
+            elif head.caption is None and row.kind is not Kind.HEADLINE:
+                head.caption = row.text
+
+
+def _credit_follows(row: Row | None) -> bool:
+    return row is not None and row.kind is Kind.CREDIT
+
+
+def _take_caption(head: Head, row: Row, following: Row | None) -> None:
+    if head.caption is not None:
+        return
+    caption, credit = split_credit(row.text)
+    if credit is None and following is not None and following.kind is Kind.CREDIT:
+        credit = strip_credit(following.text)
+    head.caption, head.credit = caption, credit
+
+
+def _bare_byline(rows: Sequence[Row], index: int) -> bool:
+    """True for names without "By" beside a date, clock, reading time or other byline."""
+    row = rows[index]
+    if word_count(row.text) > 12:
+        return False
+    names = split_authors(row.text)
+    if not names or not all(2 <= len(name.split()) <= 4 and is_name(name) for name in names):
+        return False
+    near = rows[max(0, index - 2) : index] + rows[index + 1 : index + 3] if isinstance(rows, list) else []
+    return any(each.kind in (Kind.DATE, Kind.CLOCK, Kind.READING, Kind.BYLINE) for each in near)
+
+
+def _read_meta(head: Head, row: Row, language: str | None) -> bool:
+    """Take dates, byline, reading time and source; True where the row is one of these."""
+    minutes = read_minutes(row.folded) if row.kind in (Kind.READING, Kind.DATE, Kind.BYLINE) else None
+    if minutes is not None and head.minutes is None:
+        head.minutes = minutes
+    match row.kind:
+        case Kind.DATE:
+            take_dates(head, row.text, language)
+            if head.agency is None:
+                head.agency = find_agency(row.text)
+        case Kind.BYLINE | Kind.SIGNOFF:
+            head.authors += [name for name in split_authors(row.text) if name not in head.authors]
+            if head.agency is None and len(row.text) < 120:
+                head.agency = find_agency(row.text)
+            take_dates(head, row.text, language)
+            if head.section is None and (found := _IN_SECTION.search(row.text)):
+                head.section = found.group(1)
+        case Kind.SOURCE:
+            head.agency = head.agency or read_source(row.text)
+        case Kind.CREDIT if (
+            not head.caption and "/" in row.text and find_agency(row.text) and split_authors(row.text)
+        ):
+            head.authors += [name for name in split_authors(row.text) if name not in head.authors]
+            head.agency = head.agency or find_agency(row.text)
+        case Kind.READING:
+            pass
+        case _:
+            return False
+    return True
+
+
+_IN_SECTION = re.compile(r"\d\s+in\s+([^\W\d_][\w &-]{2,30})$")
+
+
+def read_source(text: str) -> str | None:
+    """The agency, or whoever a short source line credits."""
+    agency = find_agency(text)
+    if agency:
+        return agency
+    name = text[start(fold(text), "source") :].lstrip(" :|/")
+    return name if name and word_count(name) <= 4 else None
+
+
+def take_dates(head: Head, text: str, language: str | None) -> None:
+    """Publication and update time of a line; the label in front of each says which it is."""
+    end = 0
+    for dated in find_dates(text, language=language):
+        lead = fold(text[end : dated.start]).strip(" |·•:,-–(")
+        end = dated.end
+        if _ends_with(lead, "updated") and not _ends_with(lead, "published"):
+            head.updated = head.updated or dated
+        elif head.published is None:
+            head.published = dated
+
+
+def _ends_with(folded: str, kind: str) -> bool:
+    return bool(re.search(rf"(?:^|\W)(?:{alternation(kind)})\W{{0,4}}(?:\w{{1,3}}\W{{0,3}})?$", folded[-60:]))
+
+
+_CRUMBS = re.compile(r"\s+[/»>›→|]\s+|\s*[»›]\s*")
+
+
+def find_section(rows: Sequence[Row], top: int, title: str | None) -> str | None:
+    """The section line above the title, or the last crumb of a breadcrumb that is a section."""
+    own = fold(title or "")
+    for index in range(top - 1, max(-1, top - 12), -1):
+        row = rows[index]
+        if row.kind is Kind.BREADCRUMB:
+            crumbs = [part.strip() for part in _CRUMBS.split(row.text) if part.strip()]
+            crumbs = [part for part in crumbs if fold(part) not in own and own not in fold(part) or not own]
+            if len(crumbs) > 1:
+                return crumbs[-1]
+    candidates: list[Row] = []
+    for index in range(top - 1, max(-1, top - 4), -1):
+        row = rows[index]
+        if (
+            row.kind in (Kind.CATEGORY, Kind.SHORT)
+            and word_count(row.text) <= 4
+            and not row.folded[:1].isdigit()
+        ):
+            candidates.append(row)
+        elif row.kind not in (Kind.DATE, Kind.FURNITURE, Kind.READING, Kind.CLOCK):
+            break
+    known = [row for row in candidates if row.folded in words("categories")]
+    chosen = known[0] if known else (candidates[0] if candidates else None)
+    return label_text(chosen.text) if chosen else None

@@ -1,0 +1,288 @@
+"""The lines of a flattened page, each with what it looks like: prose, headline, label, date …
+
+A line is judged by its own text alone: length, punctuation, word lists. What it means on its page is for
+`tasks.text_body`, `tasks.text_head` and `tasks.text_lists` to say.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from functools import cache
+
+from tasks.clean import Line
+from tasks.fields.captions import is_credit, split_credit
+from tasks.fields.dates import ParsedDate, find_dates
+from tasks.fields.labels import is_label, is_sponsored, label_text, split_label
+from tasks.fields.lexicon import alternation, fold, start, words
+from tasks.fields.people import split_authors, strip_byline_start
+
+
+class Kind(Enum):
+    """What a line looks like."""
+
+    PROSE = "prose"
+    SENTENCE = "sentence"
+    HEADLINE = "headline"
+    SHORT = "short"
+    LABEL = "label"
+    GLUED = "glued label"
+    SPONSORED = "sponsored"
+    FURNITURE = "furniture"
+    PROMPT = "prompt"
+    END = "end"
+    BYLINE = "byline"
+    DATE = "date"
+    READING = "reading time"
+    SOURCE = "source"
+    CREDIT = "credit"
+    CAPTION = "caption"
+    SIGNOFF = "sign-off"
+    CLOCK = "clock"
+    NUMBER = "number"
+    CATEGORY = "category"
+    BREADCRUMB = "breadcrumb"
+
+
+@dataclass(slots=True)
+class Row:
+    """A line and what it looks like."""
+
+    text: str
+    gap: int
+    kind: Kind
+    folded: str = ""
+    """For lines of up to 300 characters, else ''."""
+    dates: Sequence[ParsedDate] = ()
+
+
+_FOLDED_LENGTH = 300
+_NUMBER = re.compile(r"#?\d{1,4}[.):]?")
+_MARKS = re.compile(r"[\W_]+")
+_TERMINAL = re.compile(r"[.!?…。！？।؟][\"'”’»)\]]{0,3}$|[.!?…。！？।؟][\"”’»]?\s?\[\d+\]$")
+_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+_CRUMBS = re.compile(r"\s+[/»>›→|]\s+|\s*[»›]\s*")
+_URL = re.compile(r"(?:https?://|www\.)\S+")
+_CLOCK = re.compile(
+    r"(?:(?:at|um|à|às|a las|klo?\.?)\s)?(?:[01]?\d|2[0-3])(?:[:.h][0-5]\d){1,2}\s?(?:[ap]\.?m\.?|uhr|hrs|h)?"
+    r"\s?\(?(?:[a-zа-яi]{2,4})?\)?|\d{1,2}\s?[ap]m",
+)
+
+
+def word_count(text: str) -> int:
+    """Words; about two characters are one in scripts without spaces."""
+    spaced = len(text.split())
+    return spaced + len(_CJK.findall(text)) // 2 if _CJK.search(text) else spaced
+
+
+def is_terminated(text: str) -> bool:
+    """True where a text ends as a sentence does."""
+    return bool(_TERMINAL.search(text[-12:]))
+
+
+@cache
+def _reading() -> re.Pattern[str]:
+    minutes, reading = alternation("minutes"), alternation("reading")
+    return re.compile(
+        rf"(?<!\d)(\d{{1,3}})[\s-]*(?:{minutes})(?!\w)\.?[\s-]*(?:{reading})(?!\w)"
+        rf"|(?<!\w)(?:{reading})\s*[:·-]?\s*(?:ca\.?\s?|~\s?|de\s)?(\d{{1,3}})\s*(?:{minutes})(?!\w)"
+    )
+
+
+def read_minutes(folded: str) -> int | None:
+    """The reading time that a folded line states."""
+    found = _reading().search(folded)
+    return int(found.group(1) or found.group(2)) if found else None
+
+
+@cache
+def _ago() -> re.Pattern[str]:
+    units, ago = alternation("ago_units"), alternation("ago")
+    return re.compile(
+        rf"(?:(?:{ago})\s)?(?:\d{{1,3}}|an?|un[ae]?)\s?(?:{units})\.?(?:\s(?:{ago}))?|(?:{ago})\s.{{1,20}}"
+    )
+
+
+@cache
+def _category_clock() -> re.Pattern[str]:
+    """`Football21:05`."""
+    return re.compile(r"[^\W\d_][^\d]{2,24}\s?(?:[01]?\d|2[0-3]):[0-5]\d")
+
+
+def make_rows(lines: Sequence[Line]) -> list[Row]:
+    """A row for each line; a line that runs a date or credit into a headline becomes two."""
+    rows: list[Row] = []
+    for line in lines:
+        for number, text in enumerate(_split_glued(line.text)):
+            rows.append(make_row(text, 0 if number else line.gap))
+    return _prompts(rows)
+
+
+def _split_glued(text: str) -> tuple[str, ...]:
+    """`Updated: 19.07.2023 16:48 Title` as two texts."""
+    if len(text) > 260 or not any(letter.isdigit() for letter in text[:80]):
+        return (text,)
+    folded = fold(text[:40])
+    if start(folded, "updated") or start(folded, "published"):
+        for dated in find_dates(text[:90]):
+            rest = text[dated.end :].lstrip(" |·•–—-,;:)")
+            if (
+                word_count(rest) >= 4
+                and len(rest) >= 24
+                and not list(find_dates(rest))
+                and not read_minutes(fold(rest))
+            ):
+                return text[: dated.end], rest
+            break
+    return (text,)
+
+
+def make_row(text: str, gap: int = 0) -> Row:
+    """One line, judged by itself."""
+    if len(text) > _FOLDED_LENGTH:
+        kind = Kind.PROSE if is_terminated(text) or _sentences(text) else Kind.SENTENCE
+        return Row(text, gap, kind)
+    folded = fold(text)
+    row = Row(text, gap, Kind.SHORT, folded)
+    row.kind = _simple(text, folded) or _dated(row) or _worded(text, folded) or _shaped(text)
+    return row
+
+
+def _sentences(text: str) -> bool:
+    return len(re.findall(r"[.!?।。؟]\s", text[:2000])) >= 1
+
+
+def _simple(text: str, folded: str) -> Kind | None:
+    if _MARKS.fullmatch(text) or (_URL.fullmatch(text)):
+        return Kind.FURNITURE
+    if _NUMBER.fullmatch(text):
+        return Kind.NUMBER
+    if len(folded) <= 40 and any(letter.isdigit() for letter in folded):
+        if _CLOCK.fullmatch(folded) or _ago().fullmatch(folded):
+            return Kind.CLOCK
+        if _category_clock().fullmatch(text):
+            return Kind.CLOCK
+    return None
+
+
+def _dated(row: Row) -> Kind | None:
+    text, folded = row.text, row.folded
+    if not any(letter.isdigit() for letter in text):
+        return None
+    if len(text) <= 160:
+        if read_minutes(folded) is not None and word_count(folded) <= 8:
+            return Kind.READING
+        row.dates = tuple(find_dates(text))
+    dates = [each for each in row.dates if each.precision != "month" or len(text) < 30]
+    if dates:
+        rest = text
+        for each in reversed(dates):
+            rest = rest[: each.start] + " " + rest[each.end :]
+        if len(re.sub(r"[\W\d_]+", "", rest)) <= (
+            34 if start(folded, "published") or start(folded, "updated") else 16
+        ):
+            return Kind.DATE
+        if len(dates) > 1 and (start(folded, "published") or start(folded, "updated")):
+            return Kind.DATE
+    return None
+
+
+def _worded(text: str, folded: str) -> Kind | None:
+    label = fold(label_text(text))
+    length = len(folded)
+    if length <= 80:
+        if label in words("furniture") and label not in words("list_labels"):
+            return Kind.FURNITURE if label not in words("categories") else Kind.CATEGORY
+        if is_sponsored(text):
+            return Kind.SPONSORED
+        if label in words("end_labels") and label not in words("list_labels"):
+            return Kind.END
+        if is_label(text):
+            return Kind.LABEL
+        if label in words("categories"):
+            return Kind.CATEGORY
+    if start(folded, "end_starts"):
+        return Kind.END
+    if length <= 80 and start(folded, "source") and _introduces(folded, "source"):
+        return Kind.SOURCE
+    if start(folded, "signoff_starts") and (length < 240) and not _authors_lead(text, folded):
+        return Kind.SIGNOFF
+    if length <= 200 and _crumbs(text):
+        return Kind.BREADCRUMB
+    if length <= 200 and _is_byline(text, folded):
+        return Kind.BYLINE
+    if start(folded, "signoff_starts") and length < 240:
+        return Kind.SIGNOFF
+    if start(folded, "furniture_starts") and length <= 200:
+        return Kind.PROMPT
+    if is_credit(text):
+        return Kind.CREDIT
+    if length > 8 and split_label(text)[0]:
+        return Kind.GLUED
+    if split_credit(text)[1]:
+        return Kind.CAPTION
+    return None
+
+
+def _introduces(folded: str, kind: str) -> bool:
+    rest = folded[start(folded, kind) :]
+    return bool(re.match(r"\s?[:|/]\s?\S", rest))
+
+
+def _authors_lead(text: str, folded: str) -> bool:
+    return bool(start(folded, "byline_starts")) and _is_byline(text, folded)
+
+
+def _crumbs(text: str) -> bool:
+    parts = [part for part in _CRUMBS.split(text) if part]
+    if len(parts) < 3:
+        return False
+    first = fold(parts[0])
+    return (first in words("furniture") or first in words("categories")) and not is_terminated(parts[0])
+
+
+def _is_byline(text: str, folded: str) -> bool:
+    rest, led = strip_byline_start(text)
+    if not led or text[:1].islower() and not rest[:1].isupper():
+        return False
+    if is_terminated(text) and word_count(text) > 8:
+        return False
+    names = split_authors(text)
+    if names:
+        return sum(map(len, names)) >= 0.3 * len(rest) or "@" in text or "|" in text
+    return word_count(rest) <= 4 and fold(rest) in words("desks")
+
+
+def _shaped(text: str) -> Kind:
+    count, length = word_count(text), len(text)
+    if is_terminated(text):
+        if length >= 90 and count >= 12:
+            return Kind.PROSE
+        if count >= 4 and not text.endswith(("?", "!", "؟")):
+            return Kind.SENTENCE
+    elif length >= 200 or (length >= 130 and _sentences(text)):
+        return Kind.PROSE
+    if 3 <= count and 14 <= length or count >= 5:
+        return Kind.HEADLINE
+    return Kind.SHORT
+
+
+_PROMPT_LINES = 4
+
+
+def _prompts(rows: list[Row]) -> list[Row]:
+    """Short lines between a prompt ("Sign up for …") and the button that ends it belong to it."""
+    for index, row in enumerate(rows):
+        if row.kind is not Kind.PROMPT:
+            continue
+        for end in range(index + 1, min(len(rows), index + 1 + _PROMPT_LINES)):
+            if rows[end].kind in (Kind.FURNITURE, Kind.PROMPT):
+                for between in rows[index + 1 : end]:
+                    if between.kind in (Kind.HEADLINE, Kind.SHORT, Kind.SENTENCE):
+                        between.kind = Kind.FURNITURE
+                break
+            if rows[end].kind is Kind.PROSE:
+                break
+    return rows
