@@ -250,7 +250,6 @@ class Article(Base):
     story_key: Mapped[bytes] = column(
         "Digest of folded title and first paragraph: joins the forms of one story.", index=True
     )
-    title_key: Mapped[bytes | None] = column("Digest of its title as a headline key.", index=True)
     text_digest: Mapped[bytes] = column("Digest of title, summary and body: its current version.")
     page_key: Mapped[bytes] = column("Key of the page that gives the current text.")
     page_digest: Mapped[bytes] = column("Digest of that page's raw bytes.")
@@ -297,6 +296,7 @@ class ArticleVersion(Base):
 
     article_id: Mapped[int] = reference("articles", "The article.", primary_key=True)
     text_digest: Mapped[bytes] = column("Digest of title, summary and body.", primary_key=True)
+    title_key: Mapped[bytes | None] = column("Digest of the title as a headline key.", index=True)
     title: Mapped[str | None] = column("Headline of the article.")
     summary: Mapped[str | None] = column("Standfirst.")
     body: Mapped[str] = column("Paragraphs, parted by a blank line.")
@@ -352,6 +352,7 @@ class HeadlineVariant(Base):
     digest: Mapped[bytes] = column("Digest of its text.", unique=True)
     text: Mapped[str] = column("The text.")
     key: Mapped[str] = column("Normal form of the text; ends in … where the text is cut off.")
+    key_digest: Mapped[bytes] = column("Digest of the key.")
 
 
 class LinkTarget(Base):
@@ -499,7 +500,6 @@ TEXT_COLUMNS = ("title", "summary", "body")
 
 ARTICLE_COLUMNS = (
     "story_key",
-    "title_key",
     "canonical_url",
     "authors",
     "published_on",
@@ -540,6 +540,7 @@ already, `leads` one whose text is now its article's, `previous_text` that artic
 staged_articles = _staging(
     "staged_articles",
     Column("ordinal", Integer),
+    Column("title_key", LargeBinary),
     like=Article,
     copies=(*TEXT_COLUMNS, *ARTICLE_COLUMNS),
 )
@@ -552,6 +553,7 @@ staged_texts = _staging(
     Column("digest", LargeBinary),
     Column("text", Text),
     Column("key", Text),
+    Column("key_digest", LargeBinary),
 )
 """Distinct texts of a batch's sidebar headlines, by the table each belongs to."""
 

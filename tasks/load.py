@@ -9,18 +9,15 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import fields
 
-import psycopg
-from psycopg import errors
 from sqlalchemy import Connection, Engine, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import DBAPIError
 
-from schemas.errors import LoadError, RefusedPage, TransientLoadError
+from schemas.errors import LoadError, RefusedPage
 from schemas.records import Batch, BatchResult, Counts, ExtractedPage, LoadReport, Page, Rejection
 from schemas.tables import SIGHTINGS_PARTITION_PAGES, LoadedBatch, LoadedPart, QuarantineEntry
+from tasks.database_errors import DATABASE_ERRORS, complaint, is_refusal, translated_errors
 from tasks.rows import Row, storable
 from tasks.staging import load_pages
 
@@ -40,7 +37,7 @@ def load_batch(
         TransientLoadError: connection lost, deadlock, restart; the same call may be made again.
         LoadError: the database cannot take the batch, or its outcomes do not add up.
     """
-    with _translated_errors():
+    with translated_errors():
         _ensure_partition(engine)
         with engine.begin() as connection:
             batch_id = _open_batch(connection, batch.number, result, run_id, extractor)
@@ -75,8 +72,8 @@ def _load_what_fits(
     try:
         with connection.begin_nested():
             return *load_pages(connection, pages, batch_id, extractor), []
-    except (DBAPIError, psycopg.Error) as error:
-        if not _is_refusal(error):
+    except DATABASE_ERRORS as error:
+        if not is_refusal(error):
             raise
 
     def find_refused(group: Sequence[ExtractedPage]) -> Iterator[tuple[ExtractedPage, str]]:
@@ -84,12 +81,12 @@ def _load_what_fits(
         trial = connection.begin_nested()
         try:
             load_pages(connection, group, batch_id, extractor)
-        except (DBAPIError, psycopg.Error) as error:
-            if not _is_refusal(error):
+        except DATABASE_ERRORS as error:
+            if not is_refusal(error):
                 raise
             trial.rollback()
             if len(group) == 1:
-                yield group[0], _complaint(error)
+                yield group[0], complaint(error)
                 return
             middle = len(group) // 2
             yield from find_refused(group[:middle])
@@ -97,7 +94,7 @@ def _load_what_fits(
         else:
             trial.rollback()
 
-    refused = {page.key: (page, complaint) for page, complaint in find_refused(pages)}
+    refused = {page.key: (page, why) for page, why in find_refused(pages)}
     fitting = [page for page in pages if page.key not in refused]
     with connection.begin_nested():
         outcomes, sightings = load_pages(connection, fitting, batch_id, extractor)
@@ -128,12 +125,12 @@ def _rejected(rejection: Rejection) -> Row:
     return entry | {"key": page.key, "digest": page.digest, "byte_count": len(page.content)}
 
 
-def _refused(page: ExtractedPage, complaint: str) -> Row:
+def _refused(page: ExtractedPage, why: str) -> Row:
     return {
         "key": page.key,
         "reason": RefusedPage.reason,
         "stage": RefusedPage.stage,
-        "detail": _bounded(complaint),
+        "detail": _bounded(why),
         "origin_uri": storable(page.origin_uri),
         "origin_record": page.origin_record,
         "url": storable(page.url) if page.url else None,
@@ -192,61 +189,6 @@ def _quarantine(
             ),
             rows,
         )
-
-
-# --- errors -----------------------------------------------------------------------------------------
-
-
-@contextmanager
-def _translated_errors() -> Iterator[None]:
-    """Database errors as the two kinds that callers tell apart; the cause is kept."""
-    try:
-        yield
-    except (DBAPIError, psycopg.Error) as error:
-        complaint = _complaint(error)
-        if _is_transient(error):
-            raise TransientLoadError(f"The database went away or was busy: {complaint}") from error
-        raise LoadError(f"The database did not take the batch: {complaint}") from error
-
-
-def _driver_error(error: BaseException) -> BaseException | None:
-    return error.orig if isinstance(error, DBAPIError) else error
-
-
-def _complaint(error: BaseException) -> str:
-    return str(_driver_error(error)).strip()[:DETAIL_CHARACTERS]
-
-
-def _is_transient(error: BaseException) -> bool:
-    cause = _driver_error(error)
-    state = getattr(cause, "sqlstate", None)
-    if state is None:  # libpq speaks, not the server: the connection is gone or was never made
-        return isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError)
-    return state[:2] in _TRANSIENT_CLASSES or state in _TRANSIENT_STATES
-
-
-_TRANSIENT_CLASSES = ("08", "40")  # connection exception, transaction rollback
-_TRANSIENT_STATES = frozenset(
-    error.sqlstate
-    for error in (
-        errors.AdminShutdown,
-        errors.CrashShutdown,
-        errors.CannotConnectNow,
-        errors.IdleSessionTimeout,
-        errors.LockNotAvailable,
-        errors.TooManyConnections,
-        errors.ReadOnlySqlTransaction,  # during a failover
-    )
-)
-
-
-def _is_refusal(error: BaseException) -> bool:
-    """True when the rows themselves are to blame: values, constraints, limits, the user's own triggers."""
-    cause = _driver_error(error)
-    state = getattr(cause, "sqlstate", None)
-    if state is None:
-        return isinstance(cause, psycopg.DataError)
-    return state[:2] in ("22", "23", "P0") or state == errors.ProgramLimitExceeded.sqlstate
 
 
 # --- the ledger's rows ------------------------------------------------------------------------------

@@ -121,6 +121,8 @@ def _maybe(text: str | None) -> str | None:
 # --- sidebar headlines ------------------------------------------------------------------------------
 
 Dictionary = Literal["variants", "targets", "labels", "bylines"]
+TextRow = tuple[Dictionary, int, bytes, str, str | None, bytes | None]
+"""dictionary, ordinal, digest, text; of a variant also its headline key and the digest of that."""
 
 
 @dataclass(slots=True)
@@ -129,8 +131,7 @@ class Texts:
 
     dictionary: Dictionary
     ordinals: dict[str, int] = field(default_factory=dict)
-    rows: list[tuple[Dictionary, int, bytes, str, str | None]] = field(default_factory=list)
-    """dictionary, ordinal, digest, text, headline key."""
+    rows: list[TextRow] = field(default_factory=list)
 
     def ordinal(self, text: str | None, key: str | None = None) -> int | None:
         """The ordinal of a text, new or seen; None for none."""
@@ -139,18 +140,18 @@ class Texts:
         known = self.ordinals.get(text)
         if known is None:
             known = self.ordinals[text] = len(self.ordinals)
-            self.rows.append((self.dictionary, known, *self._entry(text, key)))
+            self.rows.append(self._row(known, storable(text), key if storable(text) == text else None))
         return known
 
-    def _entry(self, text: str, key: str | None) -> tuple[bytes, str, str | None]:
-        shown = storable(text)
+    def _row(self, ordinal: int, text: str, key: str | None) -> TextRow:
         if self.dictionary == "variants":
-            return digest(shown), shown, key if shown == text and key else headline_key(shown)
+            key = key or headline_key(text)
+            return self.dictionary, ordinal, digest(text), text, key, digest(key)
+        if self.dictionary == "targets" and text.startswith(("http://", "https://")):
+            return self.dictionary, ordinal, url_key(text), storable(normalise(text)), None, None
         if self.dictionary == "targets":
-            if shown.startswith(("http://", "https://")):
-                return url_key(shown), storable(normalise(shown)), None
-            return digest("href:" + shown), shown, None
-        return digest(shown), shown, None
+            return self.dictionary, ordinal, digest("href:" + text), text, None, None
+        return self.dictionary, ordinal, digest(text), text, None, None
 
 
 @dataclass(slots=True)
@@ -181,6 +182,6 @@ class Placements:
                 )
 
     @property
-    def texts(self) -> list[tuple[Dictionary, int, bytes, str, str | None]]:
+    def texts(self) -> list[TextRow]:
         """The rows of all four dictionaries."""
         return [*self.variants.rows, *self.targets.rows, *self.labels.rows, *self.bylines.rows]

@@ -57,7 +57,7 @@ from tasks.rows import Dictionary, Placements, article_row, page_row
 page, article = staged_pages.c, staged_articles.c
 
 _PAGE_ROW = ("ordinal", "known", "source", "article_key", *PAGE_COLUMNS)
-_ARTICLE_ROW = ("ordinal", *TEXT_COLUMNS, *ARTICLE_COLUMNS)
+_ARTICLE_ROW = ("ordinal", "title_key", *TEXT_COLUMNS, *ARTICLE_COLUMNS)
 _TEXT_ROW = tuple(staged_texts.c.keys())
 _SIGHTING_ROW = ("page_id", "variant_id", "target_id", "label_id", "byline_id", "position")
 
@@ -262,7 +262,12 @@ def _replace_texts() -> Executable:
 
 
 def _add_versions() -> Executable:
-    values = {"article_id": page.article_id, "text_digest": page.text_digest, **_FROM_TEXT}
+    values = {
+        "article_id": page.article_id,
+        "text_digest": page.text_digest,
+        "title_key": article.title_key,
+        **_FROM_TEXT,
+    }
     new = (
         select(*values.values())
         .join_from(staged_pages, staged_articles, article.ordinal == page.ordinal)
@@ -308,7 +313,7 @@ _DICTIONARIES: dict[Dictionary, tuple[type[Base], str, dict[str, ColumnElement[A
     "variants": (
         HeadlineVariant,
         "digest",
-        {"digest": staged.digest, "text": staged.text, "key": staged.key},
+        {"digest": staged.digest, "text": staged.text, "key": staged.key, "key_digest": staged.key_digest},
     ),
     "targets": (LinkTarget, "key", {"key": staged.digest, "url": staged.text}),
     "labels": (SidebarLabel, "digest", {"digest": staged.digest, "text": staged.text}),

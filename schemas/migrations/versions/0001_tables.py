@@ -225,9 +225,6 @@ def upgrade() -> None:
             comment="Digest of folded title and first paragraph: joins the forms of one story.",
         ),
         sa.Column(
-            "title_key", sa.LargeBinary(), nullable=True, comment="Digest of its title as a headline key."
-        ),
-        sa.Column(
             "text_digest",
             sa.LargeBinary(),
             nullable=False,
@@ -320,7 +317,6 @@ def upgrade() -> None:
     op.create_index("articles_search_idx", "articles", ["search"], unique=False, postgresql_using="gin")
     op.create_index(op.f("articles_source_id_idx"), "articles", ["source_id"], unique=False)
     op.create_index(op.f("articles_story_key_idx"), "articles", ["story_key"], unique=False)
-    op.create_index(op.f("articles_title_key_idx"), "articles", ["title_key"], unique=False)
     op.create_table(
         "batches",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False, comment="Identity key."),
@@ -439,6 +435,9 @@ def upgrade() -> None:
         sa.Column(
             "text_digest", sa.LargeBinary(), nullable=False, comment="Digest of title, summary and body."
         ),
+        sa.Column(
+            "title_key", sa.LargeBinary(), nullable=True, comment="Digest of the title as a headline key."
+        ),
         sa.Column("title", sa.Text(), nullable=True, comment="Headline of the article."),
         sa.Column("summary", sa.Text(), nullable=True, comment="Standfirst."),
         sa.Column("body", sa.Text(), nullable=False, comment="Paragraphs, parted by a blank line."),
@@ -448,6 +447,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("article_id", "text_digest", name=op.f("article_versions_pkey")),
         comment="Every distinct text that an article has had, the current one included.",
     )
+    op.create_index(op.f("article_versions_title_key_idx"), "article_versions", ["title_key"], unique=False)
     op.create_table(
         "headlines",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False, comment="Identity key."),
@@ -731,6 +731,7 @@ def upgrade() -> None:
             nullable=False,
             comment="Normal form of the text; ends in … where the text is cut off.",
         ),
+        sa.Column("key_digest", sa.LargeBinary(), nullable=False, comment="Digest of the key."),
         sa.ForeignKeyConstraint(
             ["headline_id"], ["headlines.id"], name=op.f("headline_variants_headline_id_fkey")
         ),
@@ -802,12 +803,12 @@ def downgrade() -> None:
     op.drop_index(op.f("headlines_merged_into_idx"), table_name="headlines")
     op.drop_index(op.f("headlines_article_id_idx"), table_name="headlines")
     op.drop_table("headlines")
+    op.drop_index(op.f("article_versions_title_key_idx"), table_name="article_versions")
     op.drop_table("article_versions")
     op.drop_index(
         "batches_unsettled_idx", table_name="batches", postgresql_where=sa.text("settled_at IS NULL")
     )
     op.drop_table("batches")
-    op.drop_index(op.f("articles_title_key_idx"), table_name="articles")
     op.drop_index(op.f("articles_story_key_idx"), table_name="articles")
     op.drop_index(op.f("articles_source_id_idx"), table_name="articles")
     op.drop_index("articles_search_idx", table_name="articles", postgresql_using="gin")

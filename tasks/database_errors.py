@@ -1,0 +1,70 @@
+"""Errors of the database, translated in one place into what a caller must tell apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+from psycopg import errors
+from sqlalchemy.exc import DBAPIError
+
+from schemas.errors import LoadError, TransientLoadError
+
+_TRANSIENT_CLASSES = ("08", "40")  # connection exception, transaction rollback
+_TRANSIENT_STATES = frozenset(
+    error.sqlstate
+    for error in (
+        errors.AdminShutdown,
+        errors.CrashShutdown,
+        errors.CannotConnectNow,
+        errors.IdleSessionTimeout,
+        errors.LockNotAvailable,
+        errors.ReadOnlySqlTransaction,  # during a failover
+        errors.TooManyConnections,
+    )
+)
+_REFUSAL_CLASSES = ("22", "23", "P0")  # values, constraints, what triggers of the user's own raise
+
+DatabaseError = DBAPIError | psycopg.Error
+"""From SQLAlchemy, or from COPY, which speaks to the driver directly."""
+DATABASE_ERRORS = (DBAPIError, psycopg.Error)
+
+
+@contextmanager
+def translated_errors() -> Iterator[None]:
+    """Raise TransientLoadError for what may go better the next time, LoadError for the rest."""
+    try:
+        yield
+    except DATABASE_ERRORS as error:
+        if _is_transient(error):
+            raise TransientLoadError(f"The database went away or was busy: {complaint(error)}") from error
+        raise LoadError(f"The database did not take it: {complaint(error)}") from error
+
+
+def complaint(error: DatabaseError) -> str:
+    """What the database said, without the statement."""
+    return str(_cause(error)).strip()
+
+
+def is_refusal(error: DatabaseError) -> bool:
+    """True when the rows are to blame: their values, constraints on them, limits of the server."""
+    state = _state(error)
+    if state is None:
+        return isinstance(_cause(error), psycopg.DataError)
+    return state[:2] in _REFUSAL_CLASSES or state == errors.ProgramLimitExceeded.sqlstate
+
+
+def _is_transient(error: DatabaseError) -> bool:
+    state = _state(error)
+    if state is None:  # libpq speaks, not the server: the connection is gone or was never made
+        return isinstance(_cause(error), psycopg.OperationalError | psycopg.InterfaceError)
+    return state[:2] in _TRANSIENT_CLASSES or state in _TRANSIENT_STATES
+
+
+def _cause(error: DatabaseError) -> BaseException:
+    return error.orig or error if isinstance(error, DBAPIError) else error
+
+
+def _state(error: DatabaseError) -> str | None:
+    return getattr(_cause(error), "sqlstate", None)
