@@ -8,6 +8,7 @@ from datetime import datetime
 from schemas.records import Extraction
 from tasks.clean import decode
 from tasks.from_html import extract_html
+from tasks.from_text import extract_text
 
 # from tasks.from_text import extract_text
 
@@ -46,8 +47,6 @@ def extract_page(
     fetched = _moment(fetched_at)
     if is_markup(text, content_type):
         return extract_html(text, url, fetched)
-    from tasks.from_text import extract_text
-
     return extract_text(text, url, fetched)
 
 

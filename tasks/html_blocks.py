@@ -149,6 +149,8 @@ def _walk(place: Place, blocks: list[Block], depth: int) -> None:
         if style and _HIDDEN.search(style):
             continue
         named = f" {attributes.get('class') or ''} {attributes.get('id') or ''} ".lower()
+        if "tag-" in named or "category-" in named:
+            named = _TOPICS.sub("", named)
         link = attributes.get("href") if tag == "a" else place.link
         _walk(Place(child, tag, place, named, link), blocks, depth + 1)
     if run:
@@ -161,6 +163,8 @@ def _walk(place: Place, blocks: list[Block], depth: int) -> None:
         _emit([place.node] if whole else run, place.tag, place, blocks)
 
 
+_TOPICS = re.compile(r"\b(?:tag|category)-[^\s]+")
+"""Content systems name an article's topics in its classes: `tag-newsletter` says nothing of the element."""
 _HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.I)
 
 

@@ -17,7 +17,7 @@ _OTHER = re.compile(
     r"trending|outbrain|taboola|paywall|subscri|comment|disqus|read-?more|readmore|more-?on|also-?read|gallery|slideshow|"
     r"byline|author|caption|credit|copyright|toolbar|sharing|social|follow|signup|sign-up|login|donat|feedback|survey|"
     r"visually-?hidden|screen-?reader|sr-only|print-only|modal|popup|tooltip|overlay|infobox|factbox|"
-    r"(?<![a-z])(?:ad|ads|adv|bio|tag|tags|nav|menu|share|figure|rating|tools?|toc|"
+    r"(?<![a-z])(?:ad|ads|adv|bio|tags|tag-?list|nav|menu|share|figure|rating|tools?|toc|"
     r"footer|kicker)(?![a-z])",
 )
 _BODY = re.compile(

@@ -10,18 +10,15 @@ from urllib.parse import urlsplit
 from selectolax.lexbor import LexborNode
 
 from tasks.clean import letters
+from tasks.fields.labels import is_label
 from tasks.fields.urls import absolute, registrable_domain
 from tasks.html_blocks import HEADINGS, Block, Place
 from tasks.html_body import weigh
 
 _FURNITURE_TAGS = frozenset(("nav", "footer", "menu", "form", "address"))
 _FURNITURE = re.compile(
-    r"breadcrumb|cookie|consent|(?<![a-z])(?:nav|navbar|navigation|menu|submenu|footer|tags?|taglist|topics?|keywords?|"
+    r"breadcrumb|cookie|consent|(?<![a-z])(?:nav|navbar|navigation|menu|submenu|footer|tag-?list|tag-?cloud|keywords?|"
     r"social|sharing|share|byline|comments?|disqus|pagination|pager|ad|ads|advert\w*|sponsor\w*|outbrain|taboola)(?![a-z])"
-)
-_KICKER = re.compile(
-    r"(?<![a-z])(?:kicker|overline|eyebrow|category|rubric|badge|label|tag|prefix|time|date|timestamp|count|number|rank|icon|"
-    r"sr-only|visually-?hidden|screen-reader-text|dachzeile|spitzmarke|roofline|topline|flag)(?![a-z])|kicker|eyebrow|overline|visuallyhidden"
 )
 _NOT_A_STORY = re.compile(
     r"/(?:authors?|autor(?:en|es)?|auteurs?|profile?|tags?|topics?|themen?|temas?|sujets?|categor(?:y|ies|ia)|kategorie|sections?|"
@@ -88,36 +85,36 @@ def find_headlines(
     for block in blocks:
         if _in_furniture(block.place, furniture):
             continue
-        target = None if block in body else _target(block)
-        if target is None:
-            if _is_label(block):
-                close()
-                label = block
-            continue
-        nodes, href = target
-        resolved = _story(href, url, domain, here)
-        if resolved is None:
-            if _is_label(block):
-                close()
-                label = block
-            continue
-        if card is None or card.href != resolved:
+        if block in body:
             close()
-            card = _Card(resolved)
-            card_label = label
-        card.blocks.append((block, nodes))
+            label = None
+            continue
+        targets = [
+            (nodes, resolved)
+            for nodes, href in _targets(block)
+            if (resolved := _story(href, url, domain, here)) is not None
+        ]
+        if not targets and _is_label(block):
+            close()
+            label = block
+        for nodes, resolved in targets:
+            if card is None or card.href != resolved:
+                close()
+                card = _Card(resolved)
+                card_label = label
+            card.blocks.append((block, nodes))
     close()
     return found
 
 
-def _target(block: Block) -> tuple[list[LexborNode], str] | None:
-    """The link that a block consists of, and the elements that show it."""
+def _targets(block: Block) -> Iterator[tuple[list[LexborNode], str]]:
+    """The links that a block consists of: the elements that show each, and where it leads."""
     if block.place.link is not None:
-        return block.nodes, block.place.link
-    if not block.links or block.linked < 0.5 * block.length:
-        return None
-    link = max(block.links, key=lambda node: len(node.text()))
-    return [link], link.attributes.get("href") or ""
+        yield block.nodes, block.place.link
+    elif block.links and block.linked >= (0.3 if _is_heading(block) else 0.5) * block.length:
+        long = [link for link in block.links if len(link.text()) >= _SHORTEST]
+        for link in long if len(long) > 1 else [max(block.links, key=lambda node: len(node.text()))]:
+            yield [link], link.attributes.get("href") or ""
 
 
 def _story(href: str, url: str | None, domain: str | None, here: str) -> str | None:
@@ -167,7 +164,7 @@ def _headline_of(card: _Card, own: str) -> Sighting | None:
         return None
     if not looks_like_story(card.href) and words < 6:
         return None
-    return Sighting(block, nodes, card.href)
+    return Sighting(block, _title_nodes(nodes), card.href)
 
 
 def _is_heading(block: Block) -> bool:
@@ -187,18 +184,45 @@ def _shown(nodes: list[LexborNode]) -> str:
     return " ".join(" ".join(node.text() for node in nodes).split())
 
 
-def drop_kickers(sightings: list[Sighting]) -> None:
-    """Take category, clock and rank out of headline links, where they are elements of their own."""
-    for sighting in sightings:
-        for node in sighting.nodes:
-            if node.tag == "-text":
-                continue
-            for inner in node.css(
-                "span[class], div[class], time, small, em[class], i[class], strong[class], b[class]"
-            ):
-                named = (inner.attributes.get("class") or inner.tag or "").lower()
-                if _KICKER.search(named) and len(inner.text()) < 0.6 * len(node.text()):
-                    inner.decompose()
+def _title_nodes(nodes: list[LexborNode]) -> list[LexborNode]:
+    """The part of a link that is its headline, where kicker, headline, teaser are elements of their own."""
+    for _ in range(6):
+        if len(nodes) != 1 or nodes[0].tag == "-text":
+            return nodes
+        parts: list[tuple[LexborNode, int]] = []
+        for child in nodes[0].iter(include_text=True):
+            length = len((child.text() or "").strip())
+            if length and child.tag == "-text":
+                return nodes
+            if length:
+                parts.append((child, length))
+        if not parts or any(child.tag in _EMPHASIS for child, _ in parts):
+            return nodes
+        if len(parts) > 1 and len({(child.tag, child.attributes.get("class")) for child, _ in parts}) == 1:
+            return nodes  # lines of one headline
+        nodes = [_title_part(parts)]
+    return nodes
+
+
+def _title_part(parts: list[tuple[LexborNode, int]]) -> LexborNode:
+    """The headline among the elements of a link: a heading, what is named so, else what follows the kicker."""
+    longest = max(length for _, length in parts)
+    fitting = [(child, length) for child, length in parts if length >= min(_SHORTEST, longest)]
+    for wanted in (
+        lambda child: child.tag in HEADINGS,
+        lambda child: _TITLE.search((child.attributes.get("class") or "").lower()),
+    ):
+        named = [(child, length) for child, length in fitting if wanted(child)]
+        if named and (best := max(named, key=lambda part: part[1]))[1] >= 0.3 * longest:
+            return best[0]
+    first, length = fitting[0]
+    if len(fitting) > 1 and length <= 50 and length < fitting[1][1] <= 160:
+        return fitting[1][0]
+    return first
+
+
+_EMPHASIS = frozenset(("b", "strong", "em", "i", "mark", "sup", "sub", "q", "u"))
+_TITLE = re.compile(r"(?<!sub)(?<!over)(?:title|headline|heading)(?!-?(?:kicker|prefix|sub))|titel|titre|titulo")
 
 
 def _is_label(block: Block) -> bool:
