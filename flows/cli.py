@@ -140,7 +140,7 @@ def _run(
     paths: tuple[str, ...],
     *,
     workers: int | None,
-    max_quarantine: float,
+    max_quarantine: float | None,
     json_output: bool,
     quiet: bool,
     **chosen: Any,
@@ -149,18 +149,12 @@ def _run(
     from flows.progress import show_run
     from tasks.plan import plan
 
-    settings = Settings.from_environment()
     wanted = selection(**chosen)
-    inputs = _spooled(paths, settings)
+    inputs = _spooled(paths, Settings.from_environment())
     plan(inputs, wanted, _NothingKnown())  # complains at once; Prefect takes seconds to start
-    parameters = {
-        **asdict(wanted),
-        "paths": inputs,
-        "fields": dict(wanted.fields),
-        "workers": workers or settings.workers,
-        "max_quarantine": max_quarantine,
-    }
-    show_run(flow, parameters, settings, json_output=json_output, quiet=quiet)
+    parameters = {**asdict(wanted), "fields": dict(wanted.fields), "paths": inputs}
+    parameters |= {"workers": workers, "max_quarantine": 0.5 if max_quarantine is None else max_quarantine}
+    show_run(flow, parameters, json_output=json_output, quiet=quiet)
 
 
 class _NothingKnown:
@@ -190,6 +184,13 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     try:
         code = broadsheet.main(arguments, prog_name="broadsheet", standalone_mode=False) or 0
         sys.stdout.flush()
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        code = MISUSED
+    except click.UsageError as error:
+        place = error.ctx.command_path if error.ctx else "broadsheet"
+        click.echo(f"Error: {error.format_message()} See {place} --help.", err=True)
+        code = MISUSED
     except click.ClickException as error:
         error.show()
         code = error.exit_code

@@ -14,7 +14,7 @@ import click
 def db() -> None:
     """Reach the database itself.
 
-    Without BROADSHEET_DATABASE_URL it is an embedded PostgreSQL, which runs while a broadsheet command uses it.
+    Without BROADSHEET_DATABASE_URL it is an embedded PostgreSQL, which runs while a command uses it.
     """
 
 

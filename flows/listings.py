@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
@@ -17,6 +18,8 @@ from schemas.errors import PAGE_REASONS, ConfigError
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
+
+    from tasks.export import Format, What
 
 Record = TypeVar("Record")
 
@@ -306,7 +309,14 @@ def show_quarantined(entry: int, json_output: bool) -> None:
 @click.argument("entries", type=int, nargs=-1, metavar="[ID]...")
 @for_reason
 @running
-def replay(entries: tuple[int, ...], reason: str | None, **options: Any) -> None:
+def replay(
+    entries: tuple[int, ...],
+    reason: str | None,
+    workers: int | None,
+    max_quarantine: float | None,
+    json_output: bool,
+    quiet: bool,
+) -> None:
     """Try quarantined pages again; those that load leave the quarantine.
 
     Without IDs all are tried, or all with one reason. They are read where they came from, else from the
@@ -318,6 +328,16 @@ def replay(entries: tuple[int, ...], reason: str | None, **options: Any) -> None
       broadsheet quarantine replay 3 4
       broadsheet quarantine replay --reason timeout
     """
+    from flows.progress import show_run
+
+    parameters = {
+        "replay": True,
+        "quarantine_ids": list(entries),
+        "reason": reason,
+        "workers": workers,
+        "max_quarantine": 1.0 if max_quarantine is None else max_quarantine,
+    }
+    show_run("backfill", parameters, json_output=json_output, quiet=quiet)
 
 
 # --- export ------------------------------------------------------------------------------------------
@@ -340,10 +360,10 @@ def replay(entries: tuple[int, ...], reason: str | None, **options: Any) -> None
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write to this file, whole or not at all, instead of standard output.",
 )
-def export(what: str, form: str, output: Path | None) -> None:
+def export(what: What, form: Format, output: Path | None) -> None:
     """Write all articles, sidebar headlines or sightings as CSV, JSON lines or Parquet.
 
-    Rows are streamed. Columns and their order are documented and stay.
+    Rows are streamed. Columns keep their names and order from version to version.
 
     \b
     Examples:
@@ -364,7 +384,7 @@ def export(what: str, form: str, output: Path | None) -> None:
 def _destination(output: Path | None) -> Iterator[BinaryIO]:
     """Standard output, or a file that gets its name when it is whole."""
     if output is None:
-        yield click.get_binary_stream("stdout")
+        yield sys.stdout.buffer
         return
     in_place = output.exists() and not output.is_file()  # a device or a pipe has its name already
     unfinished = output if in_place else output.with_name(f"{output.name}.part")

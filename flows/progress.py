@@ -36,7 +36,6 @@ MEANINGS = {
 def show_run(
     flow: Literal["ingest", "backfill"],
     parameters: Mapping[str, Any],
-    settings: Settings,
     *,
     json_output: bool,
     quiet: bool,
@@ -49,7 +48,7 @@ def show_run(
     from flows.launch import launch
 
     with _watching(quiet or json_output) as watch:
-        report = launch(flow, parameters, settings, watch)
+        report = launch(flow, parameters, Settings.from_environment(), watch)
     if json_output:
         print_json(as_json(report))
     elif not quiet:
@@ -81,33 +80,40 @@ def _live_line() -> Iterator[Watch]:
 
     columns = (SpinnerColumn(), BarColumn(24), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        line = progress.add_task("starting the database and Prefect", total=None)
-        started = time.monotonic()
-
-        def watch(counts: Counts) -> None:
-            progress.update(line, description=_so_far(counts, time.monotonic() - started))
-
-        yield watch
+        line = progress.add_task("starting", total=None)
+        pace = _Pace()
+        yield lambda counts: progress.update(line, description=pace.line(counts))
 
 
 def _plain_lines() -> Watch:
-    started = shown = time.monotonic()
+    pace = _Pace()
+    shown = time.monotonic()
 
     def watch(counts: Counts) -> None:
         nonlocal shown
-        now = time.monotonic()
-        if now - shown >= PLAIN_SECONDS:
-            shown = now
-            click.echo(_so_far(counts, now - started), err=True)
+        line = pace.line(counts)
+        if time.monotonic() - shown >= PLAIN_SECONDS:
+            shown = time.monotonic()
+            click.echo(line, err=True)
 
     return watch
 
 
-def _so_far(counts: Counts, seconds: float) -> str:
-    return (
-        f"{counts.read:,} pages read, {counts.loaded:,} articles new, "
-        f"{counts.quarantined:,} quarantined, {counts.read / max(seconds, 0.001):,.0f} pages/s"
-    )
+class _Pace:
+    """Says how far a run is; its speed is measured from the first batch on, so starting does not count."""
+
+    def __init__(self) -> None:
+        self._first: tuple[float, int] | None = None
+
+    def line(self, counts: Counts) -> str:
+        now = time.monotonic()
+        self._first = self._first or (now, counts.read)
+        seconds, pages = now - self._first[0], counts.read - self._first[1]
+        speed = f", {pages / seconds:,.0f} pages per second" if pages and seconds > 0 else ""
+        return (
+            f"{counts.read:,} pages read, {counts.loaded:,} new articles, "
+            f"{counts.quarantined:,} quarantined{speed}"
+        )
 
 
 def summary(report: RunReport) -> str:
@@ -134,10 +140,9 @@ def summary(report: RunReport) -> str:
         f"Articles: {report.counts.loaded:,} new, {report.counts.updated:,} with newer text.",
         f"Sidebar headlines: {report.headlines_new:,} new, seen again {report.headlines_seen_again:,} times.",
     ]
-    if report.state == "failed":
-        lines += ["", "Next: broadsheet quarantine list"]
-    else:
-        lines += ["", "Next: broadsheet articles list"]
+    if report.message and report.state != "failed":
+        lines += ["", report.message]
+    lines += ["", f"Next: broadsheet {'quarantine' if report.state == 'failed' else 'articles'} list"]
     return "\n".join(lines)
 
 

@@ -1,4 +1,4 @@
-"""Print docs/cli.md: the help of every command, and what each quarantine reason means.
+"""Print docs/cli.md: the help of every command, the quarantine reasons, the exported columns.
 
 python scripts/cli_reference.py > docs/cli.md
 """
@@ -11,6 +11,7 @@ import click
 
 from flows.cli import broadsheet
 from schemas.errors import PAGE_REASONS
+from tasks.export import COLUMNS
 
 PREFACE = """\
 # Command reference
@@ -54,7 +55,18 @@ def reference() -> str:
         f"| `{reason}` | {error.stage} | {(error.__doc__ or '').strip().splitlines()[0]} |\n"
         for reason, error in PAGE_REASONS.items()
     )
-    return "\n".join([*sections, REASONS + "".join(rows)])
+    return "\n".join([*sections, REASONS + "".join(rows), columns()])
+
+
+def columns() -> str:
+    """What each export holds."""
+    sections = [
+        "## Export columns\n\nLists are JSON arrays in CSV; dates and times are ISO 8601, times in UTC.\n"
+    ]
+    for what, exported in COLUMNS.items():
+        rows = "".join(f"| `{column.name}` | {column.kind} | {column.meaning} |\n" for column in exported)
+        sections.append(f"### {what}\n\n| column | type | meaning |\n| --- | --- | --- |\n{rows}")
+    return "\n".join(sections)
 
 
 if __name__ == "__main__":
