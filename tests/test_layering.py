@@ -19,7 +19,17 @@ MAY_IMPORT_DATABASE = {
     STEPS,
     *(
         f"tasks.{name}"
-        for name in ("database", "embedded", "export", "ledger", "load", "query", "settle", "staging")
+        for name in (
+            "database",
+            "embedded",
+            "export",
+            "ledger",
+            "load",
+            "query",
+            "replay",
+            "settle",
+            "staging",
+        )
     ),
 }
 """Every other module of `tasks` is pure: a worker process may import it."""

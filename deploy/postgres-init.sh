@@ -1,0 +1,13 @@
+#!/bin/sh
+# Runs once, when the data directory is new: a database for the news and one for Prefect, each with
+# a role of its own that is no superuser.
+set -eu
+psql --no-psqlrc --quiet --username "${POSTGRES_USER:-postgres}" --dbname postgres \
+    --set ON_ERROR_STOP=1 --set password="$POSTGRES_PASSWORD" <<'SQL'
+CREATE ROLE broadsheet LOGIN PASSWORD :'password';
+CREATE ROLE prefect LOGIN PASSWORD :'password';
+CREATE DATABASE broadsheet OWNER broadsheet;
+CREATE DATABASE prefect OWNER prefect;
+\connect prefect
+CREATE EXTENSION pg_trgm;
+SQL
