@@ -184,14 +184,13 @@ def _parquet(engine: Engine, what: What) -> Iterator[bytes]:
     sink = _Sink()
     with (
         engine.connect().execution_options(stream_results=True, max_row_buffer=_PARQUET_ROWS) as connection,
+        connection.exec_driver_sql(_select(what)) as found,
         pa.parquet.ParquetWriter(sink, schema, compression="zstd") as writer,
     ):
-        for rows in connection.exec_driver_sql(_select(what)).partitions(_PARQUET_ROWS):
-            columns = [
-                pa.array(values, field.type)
-                for values, field in zip(zip(*rows, strict=True), schema, strict=True)
-            ]
-            writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
+        for rows in found.partitions(_PARQUET_ROWS):
+            columns = zip(zip(*rows, strict=True), schema.types, strict=True)
+            arrays = [pa.array(values, kind) for values, kind in columns]
+            writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=schema))
             yield sink.take()
     yield sink.take()
 

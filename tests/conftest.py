@@ -10,15 +10,31 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
 
+from schemas.records import (
+    Batch,
+    BatchResult,
+    ExtractedPage,
+    Extraction,
+    Headline,
+    Page,
+    Rejection,
+    RunReport,
+)
 from schemas.settings import Settings
 from tasks.database import open_database, upgrade
+from tasks.dedupe import article_key, headline_key, story_key
 from tasks.embedded import use_embedded
+from tasks.ledger import finish_run, start_run
+from tasks.load import load_batch
+from tasks.settle import settle
 
 POSTGRES_15 = Path("/usr/lib/postgresql/15/bin")
 
@@ -140,6 +156,97 @@ def postgres15(server15: str, new_home: Callable[[], Path]) -> Iterator[Engine]:
         fifteen = Settings(home=new_home(), database_url=url, schema="broadsheet", workers=2)
         with open_database(fifteen) as engine:
             yield engine
+
+
+@pytest.fixture(scope="session")
+def newsroom(server: str, new_home: Callable[[], Path]) -> Iterator[Engine]:
+    """A database with two articles, a listing, their sidebar headlines and three quarantined pages.
+
+    For tests that only read. The ferry's text is all that a file format can stumble over.
+    """
+    explore, most_read = "Explore", "Most read"
+    ferry = "https://gazette.example/ferry"
+    storks = "https://gazette.example/storks"
+    story = Extraction(
+        is_article=True,
+        title="Storks return to Dol",
+        summary="The first pair was seen on Sunday.",
+        authors=["Ana Kos", "Bo Lind"],
+        published_at="2026-03-01T23:30-05:00",
+        published_raw="March 1, 2026, 11:30 pm EST",
+        published_precision="minute",
+        section="Nature",
+        language="en",
+        body=["Two storks circled the tower.", "More are on their way."],
+        word_count=9,
+        provenance={"title": "jsonld"},
+        confidence=0.9,
+        headlines=[
+            Headline("Ferry to Arna delayed by storm", explore, "Bo Lind", ferry),
+            Headline("Toll on the old bridge doubles", most_read, None, "https://gazette.example/toll"),
+        ],
+    )
+    awkward = Extraction(
+        is_article=True,
+        title='Ferry to Arna delayed by "storm", again',
+        authors=['O\'Hara, "Kit"'],
+        published_at="2026-03-02",
+        published_precision="day",
+        section="World",
+        body=['He said:\t"C:\\new",\\. done', "\\.", "Ünïcödé 🛳, {braces} and \\N"],
+        word_count=8,
+    )
+    listing = Extraction(
+        is_article=False,
+        reason="listing",
+        headlines=[Headline("Ferry to Arna delayed by …", None, None, ferry)],
+    )
+    pages = [
+        _extracted(story, storks, datetime(2026, 3, 2, 6, tzinfo=UTC)),
+        _extracted(
+            replace(story, headlines=[Headline("FERRY to Arna delayed by storm", explore, None, ferry)]),
+            storks,
+            datetime(2026, 3, 3, 6, tzinfo=UTC),
+        ),
+        _extracted(awkward, ferry, None),
+        _extracted(listing, "https://gazette.example/", datetime(2026, 3, 4, 6, 0, 0, 250_000, tzinfo=UTC)),
+    ]
+    rejections = [
+        Rejection("damaged", "read", "The gzip stream is cut.", "file:///pages/a.warc.gz", 7),
+        Rejection(
+            "timeout", "extract", "20 s", "file:///pages/b.html", 0, url=f"{storks}?slow", content=b"slow"
+        ),
+        Rejection("timeout", "extract", "20 s", "file:///pages/c.html", 0, content=b"slower"),
+    ]
+    result = BatchResult(1, tuple(pages), tuple(rejections), read=len(pages) + len(rejections), ignored=2)
+    with _fresh_copy(server) as url:
+        settings = Settings(home=new_home(), database_url=url, schema="broadsheet", workers=1)
+        with open_database(settings) as database:
+            run_id = start_run(database, kind="ingest", parameters={}, flow_run_id=None, extractor="1")
+            loaded = load_batch(database, Batch(1), result, run_id=run_id, extractor="1")
+            settle(database)
+            report = RunReport(run_id, "partial", loaded.counts, loaded.ignored, skipped=1, seconds=1.5)
+            finish_run(database, run_id, report)
+            yield database
+
+
+def _extracted(extraction: Extraction, url: str, fetched_at: datetime | None) -> ExtractedPage:
+    page = Page(repr(extraction).encode(), "html", url, fetched_at, origin_uri="file:///pages/news.jsonl")
+    return ExtractedPage(
+        key=page.key,
+        digest=page.digest,
+        kind=page.kind,
+        url=url,
+        fetched_at=fetched_at,
+        source="gazette",
+        origin_uri=page.origin_uri,
+        origin_record=page.origin_record,
+        byte_count=len(page.content),
+        extraction=extraction,
+        article_key=article_key(extraction, url) if extraction.is_article else None,
+        story_key=story_key(extraction) if extraction.is_article else None,
+        headline_keys=tuple(headline_key(headline.text) for headline in extraction.headlines),
+    )
 
 
 def _make_template(server: str) -> None:

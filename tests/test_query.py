@@ -1,0 +1,217 @@
+"""What the command line shows, asked of a database with a few pages."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, date, datetime
+
+import pytest
+from sqlalchemy import Engine
+
+from tasks import query
+
+STORKS = "Storks return to Dol"
+FERRY = 'Ferry to Arna delayed by "storm", again'
+
+
+def titles(rows: list[query.ArticleRow] | list[query.ArticleMatch]) -> list[str | None]:
+    return [row.title for row in rows]
+
+
+# --- articles ----------------------------------------------------------------------------------------
+
+
+def test_articles_are_listed_newest_first(newsroom: Engine) -> None:
+    first, second = query.list_articles(newsroom)
+    assert (first.title, first.published) == (FERRY, "2026-03-02")
+    assert second == query.ArticleRow(
+        id=second.id,
+        published="2026-03-02T04:30Z",
+        source="gazette",
+        section="Nature",
+        language="en",
+        title=STORKS,
+        authors=["Ana Kos", "Bo Lind"],
+        url="https://gazette.example/storks",
+        word_count=9,
+    )
+
+
+@pytest.mark.parametrize(
+    ("filters", "expected"),
+    [
+        ({"source": "gazette"}, [FERRY, STORKS]),
+        ({"source": "other"}, []),
+        ({"section": "nature"}, [STORKS]),
+        ({"since": date(2026, 3, 2)}, [FERRY]),
+        ({"until": date(2026, 3, 1)}, [STORKS]),
+        ({"since": date(2026, 3, 1), "until": date(2026, 3, 2)}, [FERRY, STORKS]),
+        ({"limit": 1}, [FERRY]),
+    ],
+)
+def test_articles_are_filtered(newsroom: Engine, filters: dict[str, object], expected: list[str]) -> None:
+    assert titles(query.list_articles(newsroom, **filters)) == expected  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("tower", [STORKS]),
+        ("STORKS tower", [STORKS]),
+        ('"circled the tower"', [STORKS]),
+        ('"tower circled"', []),
+        ("storks -tower", []),
+        ("ferry or storks", [STORKS, FERRY]),
+        ("ünïcödé", [FERRY]),
+        ("absent", []),
+        ("'); DROP TABLE articles; --", []),
+        ("", []),
+    ],
+)
+def test_articles_are_searched(newsroom: Engine, words: str, expected: list[str]) -> None:
+    assert sorted(titles(query.search_articles(newsroom, words)), key=str) == sorted(expected)
+
+
+def test_a_match_in_the_title_ranks_before_one_in_the_text(newsroom: Engine) -> None:
+    ferry, *_ = query.search_articles(newsroom, "ferry or way")
+    assert ferry.title == FERRY
+    [storks] = query.search_articles(newsroom, "tower")
+    assert "circled the tower" in storks.snippet
+
+
+@pytest.mark.parametrize(
+    "name", ["id", "https://gazette.example/storks", "https://gazette.example/storks#top"]
+)
+def test_an_article_is_found_by_id_and_by_url(newsroom: Engine, name: str) -> None:
+    if name == "id":
+        name = str(query.list_articles(newsroom)[1].id)
+    found = query.find_article(newsroom, name)
+    assert found is not None
+    assert (found.title, found.source, found.version_count) == (STORKS, "gazette", 1)
+    assert found.body == "Two storks circled the tower.\n\nMore are on their way."
+    assert found.provenance == {"title": "jsonld"}
+    assert [page.fetched_at for page in found.pages] == [
+        datetime(2026, 3, 3, 6, tzinfo=UTC),
+        datetime(2026, 3, 2, 6, tzinfo=UTC),
+    ]
+
+
+@pytest.mark.parametrize(
+    "name", ["0", "9" * 30, "https://gazette.example/absent", "no url\0at all", "http://[", ""]
+)
+def test_what_is_no_article_is_none(newsroom: Engine, name: str) -> None:
+    assert query.find_article(newsroom, name) is None
+
+
+# --- sidebar headlines -------------------------------------------------------------------------------
+
+
+def test_headlines_are_ranked_by_sightings(newsroom: Engine) -> None:
+    ferry, toll = query.top_headlines(newsroom)
+    assert (ferry.text, ferry.sightings, toll.sightings) == ("FERRY to Arna delayed by storm", 3, 1)
+    assert ferry.first_seen_at == datetime(2026, 3, 2, 6, tzinfo=UTC)
+    assert ferry.last_seen_at == datetime(2026, 3, 4, 6, 0, 0, 250_000, tzinfo=UTC)
+    assert ferry.article_id == query.list_articles(newsroom)[0].id
+    assert query.top_headlines(newsroom, limit=1) == [ferry]
+
+
+def test_sightings_are_counted_since_a_day(newsroom: Engine) -> None:
+    [ferry] = query.top_headlines(newsroom, since=date(2026, 3, 3))
+    assert ferry.sightings == 2
+    assert query.top_headlines(newsroom, since=date(2026, 3, 5)) == []
+
+
+def test_headlines_are_listed_once_each(newsroom: Engine) -> None:
+    listed = query.list_headlines(newsroom)
+    assert sorted((row.text, row.sightings) for row in listed) == [
+        ("FERRY to Arna delayed by storm", 3),
+        ("Toll on the old bridge doubles", 1),
+    ]
+    assert [row.id for row in listed] == sorted((row.id for row in listed), reverse=True)
+
+
+def test_a_headline_is_shown_with_variants_and_sightings(newsroom: Engine) -> None:
+    ferry_id = query.top_headlines(newsroom)[0].id
+    found = query.find_headline(newsroom, ferry_id)
+    assert found is not None
+    assert (found.sighting_count, found.article_title) == (3, FERRY)
+    assert sorted(variant.text for variant in found.variants) == [
+        "FERRY to Arna delayed by storm",
+        "Ferry to Arna delayed by storm",
+        "Ferry to Arna delayed by …",
+    ]
+    assert [(seen.text, seen.label, seen.byline, seen.position) for seen in found.sightings] == [
+        ("Ferry to Arna delayed by …", None, None, 1),
+        ("FERRY to Arna delayed by storm", "Explore", None, 1),
+        ("Ferry to Arna delayed by storm", "Explore", "Bo Lind", 1),
+    ]
+    assert found.sightings[0].page_url == "https://gazette.example/"
+    assert {seen.target for seen in found.sightings} == {"https://gazette.example/ferry"}
+    shown = query.find_headline(newsroom, ferry_id, limit=1)
+    assert shown is not None
+    assert (len(shown.sightings), shown.sighting_count) == (1, 3)
+
+
+def test_a_merged_headline_shows_its_survivor(newsroom: Engine) -> None:
+    survivors = {row.id for row in query.list_headlines(newsroom)}
+    merged = [
+        found.id
+        for number in range(1, 10)
+        if number not in survivors and (found := query.find_headline(newsroom, number)) is not None
+    ]
+    assert merged
+    assert set(merged) <= survivors
+
+
+def test_what_is_no_headline_is_none(newsroom: Engine) -> None:
+    assert query.find_headline(newsroom, 0) is None
+    assert query.find_headline(newsroom, 10**30) is None
+
+
+# --- quarantine --------------------------------------------------------------------------------------
+
+
+def test_quarantine_is_counted_by_reason(newsroom: Engine) -> None:
+    counts = [(row.reason, row.stage, row.waiting, row.resolved) for row in query.count_quarantine(newsroom)]
+    assert counts == [("timeout", "extract", 2, 0), ("damaged", "read", 1, 0)]
+
+
+def test_quarantine_is_listed(newsroom: Engine) -> None:
+    assert [row.reason for row in query.list_quarantine(newsroom, reason="timeout")] == ["timeout"] * 2
+    assert len(query.list_quarantine(newsroom)) == 3
+    assert len(query.list_quarantine(newsroom, limit=1)) == 1
+
+
+def test_a_quarantined_page_is_shown(newsroom: Engine) -> None:
+    [damaged] = query.list_quarantine(newsroom, reason="damaged")
+    found = query.find_quarantined(newsroom, damaged.id)
+    assert found is not None
+    assert (found.origin_uri, found.origin_record) == ("file:///pages/a.warc.gz", 7)
+    assert (found.detail, found.digest, found.resolved_at) == ("The gzip stream is cut.", None, None)
+    slow = next(row for row in query.list_quarantine(newsroom) if row.url)
+    kept = query.find_quarantined(newsroom, slow.id)
+    assert kept is not None
+    assert kept.digest == hashlib.blake2b(b"slow", digest_size=16).hexdigest()
+    assert query.find_quarantined(newsroom, 0) is None
+
+
+# --- status ------------------------------------------------------------------------------------------
+
+
+def test_status(newsroom: Engine) -> None:
+    found = query.find_status(newsroom)
+    assert (found.articles, found.pages, found.headlines, found.sightings) == (2, 4, 2, 4)
+    assert (found.sources, found.quarantined) == (1, 3)
+    assert found.bytes > 100_000
+    [run] = found.runs
+    assert run == query.list_runs(newsroom)[0]
+    assert (run.state, run.read, run.loaded, run.duplicate) == ("partial", 7, 2, 1)
+    assert (run.non_article, run.quarantined, run.ignored, run.skipped) == (1, 3, 2, 1)
+
+
+def test_an_empty_database_has_a_status(database: Engine) -> None:
+    found = query.find_status(database)
+    assert (found.articles, found.sightings, found.runs) == (0, 0, [])
+    assert not query.list_articles(database)
+    assert not query.list_headlines(database)
+    assert not query.top_headlines(database)
