@@ -322,8 +322,11 @@ class _Draft:
         return self._count >= BATCH_PAGES or self._bytes >= BATCH_BYTES
 
     def keep(self, limits: Limits) -> int:
-        """How many bytes of a record are wanted: none where a worker can seek to it."""
-        return record_limit(limits) if self._offset is None else 0
+        """How many bytes of a record are wanted: those of a WARC record only where no worker can seek to it.
+
+        Lines must be looked at either way, as a worker does: it is their content that tells where one ends.
+        """
+        return 0 if self._source.format == "warc" and self._offset is not None else record_limit(limits)
 
     def add(self, record: Record, end: int) -> None:
         self._before, self._end = len(self._payload), end

@@ -6,9 +6,12 @@ by FastWARC, which knows their headers and how HTTP encodes a payload.
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal
@@ -32,6 +35,7 @@ _KEYS = ("html", "text", "url", "fetched_at", "source", "content_type")
 _MEDIA: dict[str, Kind] = {"text/html": "html", "application/xhtml+xml": "html", "text/plain": "text"}
 _MARKUP = re.compile(rb"[\s\xef\xbb\xbf]*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
 _SNIFFED_BYTES = 512
+_GZIP = b"\x1f\x8b\x08"
 _DECODING: tuple[Literal["all", "transfer", "content", "none"], ...] = ("all", "transfer", "content", "none")
 
 
@@ -161,7 +165,7 @@ class _Reader:
 
     def _warc(self, record: Record, number: int) -> Found:
         try:
-            warc = WarcRecord.from_bytes(record.content)
+            warc = _parse_warc(record)
             kind, content_type = _warc_kind(warc)
         except OSError as error:
             broken = DamagedInput(f"the WARC record cannot be parsed: {error}")
@@ -259,6 +263,11 @@ def _json(line: bytes) -> dict[str, Any]:
     return said
 
 
+def _parse_warc(record: Record) -> WarcRecord:
+    """Raises OSError for what is no WARC record. Bare line feeds are taken as line ends too."""
+    return WarcRecord.from_reader(io.BytesIO(record.content), quirks_mode=True)
+
+
 def _warc_kind(warc: WarcRecord) -> tuple[Kind | None, str | None]:
     """What a record holds, and its content type as stated; (None, …) for what is no page.
 
@@ -269,7 +278,10 @@ def _warc_kind(warc: WarcRecord) -> tuple[Kind | None, str | None]:
     if warc.record_type == WarcRecordType.conversion:
         stated = stated if "charset" in (stated or "") else "text/plain; charset=utf-8"  # so WET is defined
     elif warc.record_type == WarcRecordType.response and warc.is_http:
+        size = warc.content_length
         warc.parse_http("none", quirks_mode=True)
+        if size and warc.http_headers.status_code is None and not warc.http_headers.keys():
+            raise OSError("the response has no HTTP header")
         if 300 <= (warc.http_headers.status_code or 0) < 400:
             return None, None
         stated = warc.http_headers.get("Content-Type")
@@ -277,7 +289,7 @@ def _warc_kind(warc: WarcRecord) -> tuple[Kind | None, str | None]:
         return None, None
     identified = warc.headers.get("WARC-Identified-Payload-Type")
     for said in (stated, identified):
-        kind = _MEDIA.get((said or "").partition(";")[0].strip().lower())
+        kind = _MEDIA.get(re.split("[;,]", said or "", maxsplit=1)[0].strip().lower())
         if kind:
             return kind, stated or identified
     if not stated and _MARKUP.match(warc.reader.read(_SNIFFED_BYTES)):
@@ -295,7 +307,7 @@ def _payload(record: Record, most: int) -> tuple[bytes, int]:
         return b"", record.size
     for decoding in _DECODING:
         try:
-            warc = WarcRecord.from_bytes(record.content)
+            warc = _parse_warc(record)
             if warc.is_http:
                 warc.parse_http(decoding, quirks_mode=True)
             content = bytearray()
@@ -303,6 +315,9 @@ def _payload(record: Record, most: int) -> tuple[bytes, int]:
                 content += more
         except OSError:
             continue
+        if content.startswith(_GZIP):  # sent as `x-gzip`, or stored without saying so
+            with suppress(zlib.error):
+                content = bytearray(zlib.decompressobj(wbits=31).decompress(content, most + 1))
         return bytes(content), len(content)
     return b"", 0
 
