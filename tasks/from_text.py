@@ -23,7 +23,7 @@ from tasks.fields.language import detect_language
 from tasks.fields.lexicon import fold, words
 from tasks.fields.people import split_authors
 from tasks.text_body import find_core, is_crosshead, is_paragraph, trim_head
-from tasks.text_head import Head, clean_title, find_title, read_head, read_source, take_dates
+from tasks.text_head import Head, clean_title, content_words, find_title, read_head, read_source, take_dates
 from tasks.text_lists import HeadlineReader, inline_items, opens_list
 from tasks.text_rows import Kind, Row, make_row, make_rows, word_count
 
@@ -59,7 +59,7 @@ def extract_text(text: str, url: str | None, fetched_at: datetime | None) -> Ext
         end,
         rows[title].folded if title is not None else None,
     )
-    reason = _no_article(rows, begin, end)
+    reason = _no_article(rows, start, begin, end)
     if reason:
         reader = HeadlineReader(None, unlabelled=True)
         reader.read(rows)
@@ -123,7 +123,18 @@ def _read_body(
         elif row.kind in (Kind.BYLINE, Kind.SIGNOFF) and not head.authors:
             head.authors = split_authors(row.text)
         index += 1
+    if head.summary is None and _is_standfirst(paragraphs):
+        head.summary = paragraphs.pop(0)
     return paragraphs, inline.headlines
+
+
+def _is_standfirst(paragraphs: Sequence[str]) -> bool:
+    """True where the second paragraph introduces anew what the first already named."""
+    if len(paragraphs) < 3 or len(paragraphs[0]) > 260:
+        return False
+    opening = content_words(re.split(r"(?<=[.!?])\s", paragraphs[1], maxsplit=1)[0])
+    again = opening & content_words(paragraphs[0])
+    return len(again) >= 3 and len(again) >= 0.5 * len(opening)
 
 
 _TAIL_ROWS = 12
@@ -159,6 +170,7 @@ def _assemble(
             published.iso[:10] == stated.iso[:10] and len(stated.iso) > len(published.iso)
         ):
             published, provenance["published_at"] = stated, "jsonld"
+    published = published or head.updated
     if published is None and prefix and (dated := find_date(prefix)):
         published = dated
     authors = head.authors or _pasted_names(pasted.get("author"))
@@ -195,7 +207,7 @@ def _assemble(
 # --- what is no article ----------------------------------------------------------------------------
 
 
-def _no_article(rows: Sequence[Row], begin: int, end: int) -> str | None:
+def _no_article(rows: Sequence[Row], start: int, begin: int, end: int) -> str | None:
     """Why the page is no article, None where it is one."""
     core = rows[begin:end]
     prose = [row for row in core if row.kind in (Kind.PROSE, Kind.SENTENCE)]
@@ -206,7 +218,7 @@ def _no_article(rows: Sequence[Row], begin: int, end: int) -> str | None:
             hits = sum(1 for phrase in words(reason) if phrase in signs)
             if hits >= (1 if reason in ("not_found", "blocked") and length < 350 else 3):
                 return {"search_results": "search", "video_only": "video"}.get(reason, reason)
-    if _is_listing(core):
+    if _is_listing(rows[max(0, start - 1) : end]):
         return "listing"
     if length < _LEAST_BODY:
         return "listing" if sum(row.kind is Kind.HEADLINE for row in rows) >= 5 else "empty"
@@ -227,7 +239,7 @@ def _is_listing(core: Sequence[Row]) -> bool:
     )
     prose = sum(kind in (Kind.PROSE, Kind.SENTENCE) for kind in shapes)
     dated = sum(kind in (Kind.BYLINE, Kind.DATE) for kind in shapes)
-    return prose > 0 and teasers >= 3 and teasers >= 0.7 * prose and (dated >= 2 or teasers >= 5)
+    return prose > 0 and teasers >= 3 and teasers >= 0.7 * prose and dated >= 2
 
 
 # --- metadata pasted into the text -----------------------------------------------------------------

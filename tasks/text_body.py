@@ -46,15 +46,35 @@ def find_core(rows: Sequence[Row]) -> tuple[int, int]:
     """(start, end) of the stretch of rows with the greatest value; (0, 0) where there is no prose."""
     best, best_span = 0.0, (0, 0)
     total, begin = 0.0, 0
+    inside = _inline_lists(rows)
     for index, row in enumerate(rows):
         if total <= 0:
             total, begin = 0.0, index
-        total += row_value(row)
+        total += _INLINE_COST if index in inside else row_value(row)
         if total > best:
             best, best_span = total, (begin, index + 1)
     return best_span
 
 
+_INLINE_COST = -15
+_INLINE_ITEMS = 4
+
+
+def _inline_lists(rows: Sequence[Row]) -> set[int]:
+    """Rows of short labelled lists that stand between two paragraphs: they do not end the body."""
+    found: set[int] = set()
+    for index, row in enumerate(rows):
+        if row.kind is not Kind.LABEL or not index or rows[index - 1].kind not in _PARAGRAPHS | {Kind.FURNITURE}:
+            continue
+        stop = index + 1
+        while stop < len(rows) and stop <= index + _INLINE_ITEMS and rows[stop].kind is Kind.HEADLINE:
+            stop += 1
+        if stop + 1 < len(rows) and rows[stop].kind is Kind.PROSE and rows[stop + 1].kind is not Kind.HEADLINE:
+            found.update(range(index, stop))
+    return found
+
+
+_PARAGRAPHS = frozenset({Kind.PROSE, Kind.SENTENCE})
 _HEAD_MARKERS = frozenset(
     {Kind.DATE, Kind.BYLINE, Kind.READING, Kind.CAPTION, Kind.CREDIT, Kind.SOURCE, Kind.BREADCRUMB}
 )

@@ -51,7 +51,7 @@ def find_title(rows: Sequence[Row], start_of_body: int, end_of_body: int, url: s
         row.text for row in rows[:last] if row.kind is Kind.BREADCRUMB
     ]
     folded_titles = [fold(text) for text in page_titles]
-    best, best_score = None, 1.2
+    best, best_score = None, 0.5
     for index in [*range(min(2, first)), *range(first, last)]:
         row = rows[index]
         if row.kind not in _TITLE_KINDS or not 8 <= len(row.text) <= 260:
@@ -84,9 +84,11 @@ def _title_score(rows: Sequence[Row], index: int, body_start: int, body: set[str
     if 4 <= count <= 24:
         score += 1.0
     if row.kind in (Kind.SENTENCE, Kind.PROSE):
-        score -= 1.0 if count <= 24 else 2.5
+        score -= 1.5 if row.kind is Kind.SENTENCE else 2.5
     if row.kind in (Kind.SHORT, Kind.CAPTION, Kind.BYLINE):
         score -= 1.0
+    if count <= 12 and (names := split_authors(row.text)) and sum(map(len, names)) > 0.55 * len(row.text):
+        score -= 2.5
     following = rows[index + 1 : index + 5]
     if following and following[0].kind in (Kind.CREDIT, Kind.CAPTION):
         score -= (
@@ -189,7 +191,7 @@ def _bare_byline(rows: Sequence[Row], index: int) -> bool:
     names = split_authors(row.text)
     if not names or not all(2 <= len(name.split()) <= 4 and is_name(name) for name in names):
         return False
-    near = rows[max(0, index - 2) : index] + rows[index + 1 : index + 3] if isinstance(rows, list) else []
+    near = [*rows[max(0, index - 2) : index], *rows[index + 1 : index + 3]]
     return any(each.kind in (Kind.DATE, Kind.CLOCK, Kind.READING, Kind.BYLINE) for each in near)
 
 

@@ -15,6 +15,7 @@ _BESIDE = frozenset(
     {Kind.CLOCK, Kind.NUMBER, Kind.CATEGORY, Kind.READING, Kind.DATE, Kind.FURNITURE, Kind.CREDIT}
 )
 """What stands beside a list's headlines without ending the list."""
+_AFTER_HEADLINE = _BESIDE | {Kind.HEADLINE, Kind.SENTENCE, Kind.PROSE, Kind.BYLINE}
 _AHEAD = 5
 _NUMBERED = re.compile(r"(\d{1,2})\s+(?=\S)")
 _LONGEST_HEADLINE = 220
@@ -100,9 +101,12 @@ class HeadlineReader:
             self._open(label_text(row.text))
             return
         if not self._reading:
-            if not (self._unlabelled and self._begins_run(rows, index)):
+            if not self._unlabelled or row.kind is not Kind.HEADLINE or word_count(row.text) < 4:
                 return
-            self._open(None)
+            if index + 1 < len(rows) and rows[index + 1].kind not in _AFTER_HEADLINE:
+                return
+            self._add(row.text, None)
+            return
         text = self._unnumbered(row.text)
         if self._is_teaser(row):
             self._fresh = False
@@ -135,12 +139,6 @@ class HeadlineReader:
         return len(following) == 3 and all(
             each.kind is Kind.HEADLINE and word_count(each.text) >= 4 and len(each.text) > 1.3 * len(row.text)
             for each in following
-        )
-
-    def _begins_run(self, rows: Sequence[Row], index: int) -> bool:
-        following = [each for each in rows[index : index + 6] if each.kind not in _BESIDE][:3]
-        return len(following) == 3 and all(
-            each.kind is Kind.HEADLINE and word_count(each.text) >= 4 for each in following
         )
 
     def _unnumbered(self, text: str) -> str:

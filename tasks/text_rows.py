@@ -117,7 +117,7 @@ def make_rows(lines: Sequence[Line]) -> list[Row]:
     for line in lines:
         for number, text in enumerate(_split_glued(line.text)):
             rows.append(make_row(text, 0 if number else line.gap))
-    return _prompts(rows)
+    return _credited_bylines(_prompts(rows))
 
 
 def _split_glued(text: str) -> tuple[str, ...]:
@@ -197,6 +197,8 @@ def _worded(text: str, folded: str) -> Kind | None:
             return Kind.FURNITURE if label not in words("categories") else Kind.CATEGORY
         if is_sponsored(text):
             return Kind.SPONSORED
+        if _is_menu(label):
+            return Kind.FURNITURE
         if label in words("end_labels") and label not in words("list_labels"):
             return Kind.END
         if is_label(text):
@@ -224,6 +226,15 @@ def _worded(text: str, folded: str) -> Kind | None:
     if split_credit(text)[1]:
         return Kind.CAPTION
     return None
+
+
+def _is_menu(folded: str) -> bool:
+    """True for the entries of a menu in one line."""
+    entries = folded.split()
+    if len(entries) < 3:
+        return False
+    known = sum(entry in words("categories") or entry in words("furniture") for entry in entries)
+    return known >= 0.6 * len(entries)
 
 
 def _introduces(folded: str, kind: str) -> bool:
@@ -285,4 +296,12 @@ def _prompts(rows: list[Row]) -> list[Row]:
                 break
             if rows[end].kind is Kind.PROSE:
                 break
+    return rows
+
+
+def _credited_bylines(rows: list[Row]) -> list[Row]:
+    """`Name / AGENCY` right above a date is a byline, below a picture a credit."""
+    for row, following in zip(rows, rows[1:], strict=False):
+        if row.kind is Kind.CREDIT and following.kind in (Kind.DATE, Kind.READING) and split_authors(row.text):
+            row.kind = Kind.BYLINE
     return rows
