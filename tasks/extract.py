@@ -10,15 +10,10 @@ from tasks.clean import decode
 from tasks.from_html import extract_html
 from tasks.from_text import extract_text
 
-# from tasks.from_text import extract_text
-
 EXTRACTOR_VERSION = "1"
 """Goes up with every change that makes a page yield another record; loaded rows name it."""
 
-_DOCUMENT = re.compile(
-    r"\s*(?:<\?xml[^>]{0,200}>\s*)?(?:<!--.{0,2000}?-->\s*)*<(?:!doctype\s+html|html|head|body)\b",
-    re.I | re.S,
-)
+_DOCUMENT = re.compile(r"<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
 _STRUCTURE = re.compile(
     r"<(?:html|head|body|div|p|article|section|main|table|tr|ul|li|h[1-6]|br)(?:\s[^<>]{0,2000})?/?>", re.I
 )
@@ -56,8 +51,8 @@ def is_markup(text: str, content_type: str | None = None) -> bool:
     Markup starts like a document, or most of its lines hold structural tags. A declared type only tips
     the balance, since dumps mislabel both ways.
     """
-    head = text[:_HEAD].lstrip("\ufeff")
-    if _DOCUMENT.match(head):
+    head = text[:_HEAD]
+    if _DOCUMENT.match(head, _start(head)):
         return True
     tags = len(_STRUCTURE.findall(head))
     if not tags or (content_type or "").lower().startswith("text/plain"):
@@ -66,6 +61,20 @@ def is_markup(text: str, content_type: str | None = None) -> bool:
     tagged = sum(1 for line in lines if _STRUCTURE.search(line))
     enough = 0.2 if "html" in (content_type or "").lower() else 0.5
     return tagged >= enough * len(lines) and (tags >= 3 or len(lines) == 1)
+
+
+def _start(text: str) -> int:
+    """Where the first thing begins that is no white space, comment or XML declaration."""
+    position = 0
+    while found := _SKIPPED.match(text, position):
+        end = text.find("-->" if found.group(1) == "<!--" else ">", found.end())
+        position = found.end() if not found.group(1) else end + 3 if found.group(1) == "<!--" else end + 1
+        if found.group(1) and end < 0:
+            return len(text)
+    return position
+
+
+_SKIPPED = re.compile(r"[\s\ufeff]+|(<!--|<\?xml)")
 
 
 def _moment(value: datetime | str | None) -> datetime | None:
