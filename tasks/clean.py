@@ -138,13 +138,19 @@ def block_texts(fragments: Sequence[str], apart: Collection[int] = ()) -> list[l
     """
     if not fragments:
         return []
-    markup = "".join(f"<section>{_BREAK.sub(_LINE, fragment)}</section>" for fragment in fragments)
+    lean = [_lean(fragment, " " if position in apart else "") for position, fragment in enumerate(fragments)]
+    markup = "".join(f"<section>{fragment}</section>" for fragment in lean)
     body = BeautifulSoup(markup, "lxml").body
     tags = [tag for tag in body or () if isinstance(tag, Tag)]
     if len(tags) == len(fragments):
-        return [_paragraphs(tag.get_text(" " if i in apart else "")) for i, tag in enumerate(tags)]
+        return [_paragraphs(tag.get_text(" " if position in apart else "")) for position, tag in enumerate(tags)]
     # Nested beyond what the parser follows: one fragment must not cost the others.
-    return [_paragraphs(BeautifulSoup(_BREAK.sub(_LINE, one), "lxml").get_text()) for one in fragments]
+    return [_paragraphs(BeautifulSoup(one, "lxml").get_text()) for one in lean]
+
+
+def _lean(fragment: str, between: str) -> str:
+    """A serialised element without attributes and inline tags: half the work for the parser behind."""
+    return _INLINE.sub(between, _ATTRIBUTES.sub(r"<\1>", _BREAK.sub(_LINE, fragment)))
 
 
 def html_paragraphs(markup: str) -> list[str]:
@@ -164,6 +170,8 @@ def html_text(markup: str) -> str:
     return plain(markup)
 
 
+_ATTRIBUTES = re.compile(r'<([a-z][a-z0-9-]*)(?: [^\s=<>"]+="[^"]*")+>')
+_INLINE = re.compile(r"</?(?:a|abbr|b|bdi|bdo|cite|code|em|font|i|ins|label|mark|q|small|span|strong|time|u)>")
 _LINE = "\u2028"
 _BREAK = re.compile(r"<br\b[^<>]{0,200}>")
 _PARAGRAPH_BREAK = re.compile(rf"{_LINE}\s*{_LINE}\s*")

@@ -241,7 +241,7 @@ def _record(
 
     title = won("title", choose_title(data, shown.heading))
     body = won("body", _body(data, shown))
-    sample = " ".join(body)[:3000]
+    sample = " ".join(body)[:1500]
     declared_language = (data.language or data.text("inLanguage") or data.first("og:locale") or "")[
         :2
     ].lower()

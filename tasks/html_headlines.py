@@ -26,6 +26,7 @@ _NOT_A_STORY = re.compile(
     r"podcasts?|shop|epaper|e-paper)(?:/|$)",
     re.I,
 )
+_NOT_PAGES = ("#", "javascript:", "mailto:", "tel:", "data:")
 _SHORTEST = 12
 _LONGEST = 250
 _LABEL_LONGEST = 60
@@ -78,6 +79,11 @@ def find_headlines(
     def close() -> None:
         nonlocal card
         if card is not None and (sighting := _headline_of(card, own)):
+            resolved = _story(card.href, url, domain, here)
+            if resolved is None or not (looks_like_story(resolved) or len(_shown(sighting.nodes).split()) >= 6):
+                card = None
+                return
+            sighting.href = resolved
             sighting.label = card_label if _labels(card_label, sighting.block) else None
             found.append(sighting)
         card = None
@@ -89,18 +95,14 @@ def find_headlines(
             close()
             label = None
             continue
-        targets = [
-            (nodes, resolved)
-            for nodes, href in _targets(block)
-            if (resolved := _story(href, url, domain, here)) is not None
-        ]
+        targets = [(nodes, href) for nodes, href in _targets(block) if not href.startswith(_NOT_PAGES)]
         if not targets and _is_label(block):
             close()
             label = block
-        for nodes, resolved in targets:
-            if card is None or card.href != resolved:
+        for nodes, href in targets:
+            if card is None or card.href != href:
                 close()
-                card = _Card(resolved)
+                card = _Card(href)
                 card_label = label
             card.blocks.append((block, nodes))
     close()
@@ -119,8 +121,8 @@ def _targets(block: Block) -> Iterator[tuple[list[LexborNode], str]]:
 
 def _story(href: str, url: str | None, domain: str | None, here: str) -> str | None:
     """The absolute address if it may be another story of this site, else None."""
-    target = absolute(href, url) if url else (href or None)
-    if target is None or target.startswith(("#", "javascript:", "mailto:", "tel:")):
+    target = absolute(href, url) if url else href
+    if target is None:
         return None
     if domain is not None and registrable_domain(target) != domain:
         return None
@@ -161,8 +163,6 @@ def _headline_of(card: _Card, own: str) -> Sighting | None:
     shown = _shown(nodes)
     words = len(shown.split())
     if words < 3 and weigh(shown) < 25 and not _is_heading(block):
-        return None
-    if not looks_like_story(card.href) and words < 6:
         return None
     return Sighting(block, _title_nodes(nodes), card.href)
 
