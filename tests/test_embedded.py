@@ -275,7 +275,8 @@ def test_a_home_that_is_a_file_is_refused(home: Path) -> None:
 
 
 @not_as_root
-def test_a_home_without_write_permission_is_refused(home: Path) -> None:
+def test_a_home_without_write_permission_is_refused(new_home: Callable[[], Path]) -> None:
+    home = new_home()
     home.chmod(0o500)
     with pytest.raises(ConfigError, match="Permission denied"), use_embedded(home):
         pass
