@@ -218,28 +218,28 @@ def _no_article(rows: Sequence[Row], start: int, begin: int, end: int) -> str | 
             hits = sum(1 for phrase in words(reason) if phrase in signs)
             if hits >= (1 if reason in ("not_found", "blocked") and length < 350 else 3):
                 return {"search_results": "search", "video_only": "video"}.get(reason, reason)
-    if _is_listing(rows[max(0, start - 1) : end]):
+    if not _consecutive(core) and _teasers(rows) >= _LISTED:
         return "listing"
     if length < _LEAST_BODY:
         return "listing" if sum(row.kind is Kind.HEADLINE for row in rows) >= 5 else "empty"
     return None
 
 
-def _is_listing(core: Sequence[Row]) -> bool:
-    """True where hardly two paragraphs follow each other: headline, teaser, headline, teaser …"""
-    shapes = [
-        row.kind
-        for row in core
-        if row.kind in (Kind.PROSE, Kind.SENTENCE, Kind.HEADLINE, Kind.BYLINE, Kind.DATE)
-    ]
-    teasers = sum(
-        1
-        for before, kind in zip(shapes, shapes[1:], strict=False)
-        if before is Kind.HEADLINE and kind in (Kind.PROSE, Kind.SENTENCE)
+_LISTED = 3
+_PARAGRAPHS = (Kind.PROSE, Kind.SENTENCE)
+
+
+def _consecutive(core: Sequence[Row]) -> bool:
+    """True where paragraphs follow each other, as only articles have them."""
+    return any(one.kind in _PARAGRAPHS and two.kind in _PARAGRAPHS for one, two in zip(core, core[1:], strict=False))
+
+
+def _teasers(rows: Sequence[Row]) -> int:
+    """How often a headline has one paragraph below it, as lists of articles do."""
+    return sum(
+        one.kind is Kind.HEADLINE and two.kind in _PARAGRAPHS and three.kind not in _PARAGRAPHS
+        for one, two, three in zip(rows, rows[1:], rows[2:], strict=False)
     )
-    prose = sum(kind in (Kind.PROSE, Kind.SENTENCE) for kind in shapes)
-    dated = sum(kind in (Kind.BYLINE, Kind.DATE) for kind in shapes)
-    return prose > 0 and teasers >= 3 and teasers >= 0.7 * prose and dated >= 2
 
 
 # --- metadata pasted into the text -----------------------------------------------------------------
