@@ -7,12 +7,16 @@ import itertools
 import os
 import pwd
 import shutil
+import socket
 import subprocess
+import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 from sqlalchemy import Engine, create_engine, text
@@ -156,6 +160,46 @@ def postgres15(server15: str, new_home: Callable[[], Path]) -> Iterator[Engine]:
         fifteen = Settings(home=new_home(), database_url=url, schema="broadsheet", workers=2)
         with open_database(fifteen) as engine:
             yield engine
+
+
+@pytest.fixture(scope="session")
+def prefect_server(new_home: Callable[[], Path]) -> Iterator[str]:
+    """API URL of a Prefect server of these tests' own, on a free port of the loopback interface."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    home = new_home()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    environment |= {
+        "PREFECT_HOME": str(home),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "PREFECT_SERVER_UI_ENABLED": "false",
+        "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "2",
+    }
+    url = f"http://127.0.0.1:{port}/api"
+    arguments = ["server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    with (home / "server.log").open("wb") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "prefect", *arguments], env=environment, stdout=log, stderr=log
+        )
+    try:
+        deadline = time.monotonic() + 120
+        while not _is_healthy(url):
+            assert server.poll() is None and time.monotonic() < deadline, (home / "server.log").read_text()
+            time.sleep(0.2)
+        yield url
+    finally:
+        server.terminate()
+        server.wait(timeout=30)
+
+
+def _is_healthy(url: str) -> bool:
+    try:
+        with urlopen(f"{url}/health", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
 
 
 @pytest.fixture(scope="session")
