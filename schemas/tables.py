@@ -35,6 +35,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlalchemy.orm import DeclarativeBase, Mapped, MappedColumn, mapped_column
 
+BY_CODE_POINT = Text(collation="C")
+"""Text whose order is the same everywhere: what prefixes are looked up in."""
+
 OUTCOMES = ("loaded", "updated", "unchanged", "duplicate", "non_article", "quarantined")
 """What becomes of a page; together they are `read`."""
 
@@ -312,12 +315,12 @@ class StoredHeadline(Base):
     __table_args__ = (
         Index(
             "headlines_truncated_idx",
-            text(f'left(key, {KEY_PREFIX}) COLLATE "C"'),
+            text(f"left(key, {KEY_PREFIX})"),
             postgresql_where=text("truncated"),
         ),
         Index(
             "headlines_whole_idx",
-            text(f'left(key, {KEY_INDEXED}) COLLATE "C"'),
+            text(f"left(key, {KEY_INDEXED})"),
             postgresql_where=text("NOT truncated"),
         ),
         {
@@ -334,7 +337,7 @@ class StoredHeadline(Base):
     truncated: Mapped[bool] = column("True when every variant with this key is cut off.")
     linked_by: Mapped[str | None] = column("How the article was found: target or title.")
     key_digest: Mapped[bytes] = column("Digest of its key.", unique=True)
-    key: Mapped[str] = column("Normal form of its text; equal keys are the same headline.")
+    key: Mapped[str] = column("Normal form of its text; equal keys are the same headline.", BY_CODE_POINT)
     text: Mapped[str] = column("The text that stands for it: whole before cut off, then the shortest.")
 
 
@@ -351,7 +354,7 @@ class HeadlineVariant(Base):
     headline_id: Mapped[int | None] = reference("headlines", "Its headline; NULL until settled.", index=True)
     digest: Mapped[bytes] = column("Digest of its text.", unique=True)
     text: Mapped[str] = column("The text.")
-    key: Mapped[str] = column("Normal form of the text; ends in … where the text is cut off.")
+    key: Mapped[str] = column("Normal form of the text; ends in … where the text is cut off.", BY_CODE_POINT)
     key_digest: Mapped[bytes] = column("Digest of the key.")
 
 

@@ -117,7 +117,7 @@ _STEPS = {
             FROM new_headlines whole
             JOIN headlines cut
               ON cut.truncated
-             AND left(cut.key, {KEY_PREFIX}) COLLATE "C" = left(whole.key, {KEY_PREFIX}) COLLATE "C"
+             AND left(cut.key, {KEY_PREFIX}) = left(whole.key, {KEY_PREFIX})
              AND starts_with(whole.key, left(cut.key, -1))
             WHERE NOT whole.truncated
         )
@@ -131,9 +131,8 @@ _STEPS = {
                 SELECT whole.id
                 FROM headlines whole
                 WHERE NOT whole.truncated
-                  AND left(whole.key, {KEY_INDEXED}) COLLATE "C" >= left(left(cut.key, -1), {KEY_INDEXED})
-                  AND left(whole.key, {KEY_INDEXED}) COLLATE "C"
-                      < left(left(cut.key, -1), {KEY_INDEXED}) || chr(1114111)
+                  AND left(whole.key, {KEY_INDEXED}) >= left(left(cut.key, -1), {KEY_INDEXED})
+                  AND left(whole.key, {KEY_INDEXED}) < left(left(cut.key, -1), {KEY_INDEXED}) || chr(1114111)
                   AND starts_with(whole.key, left(cut.key, -1))
                 LIMIT 2
             ) fit

@@ -1,4 +1,5 @@
 """Tables of the first version."""
+# ruff: noqa: E501  comments of tables are sentences
 
 from __future__ import annotations
 
@@ -470,7 +471,7 @@ def upgrade() -> None:
         sa.Column("key_digest", sa.LargeBinary(), nullable=False, comment="Digest of its key."),
         sa.Column(
             "key",
-            sa.Text(),
+            sa.Text(collation="C"),
             nullable=False,
             comment="Normal form of its text; equal keys are the same headline.",
         ),
@@ -491,14 +492,14 @@ def upgrade() -> None:
     op.create_index(
         "headlines_truncated_idx",
         "headlines",
-        [sa.literal_column('left(key, 15) COLLATE "C"')],
+        [sa.literal_column("left(key, 15)")],
         unique=False,
         postgresql_where=sa.text("truncated"),
     )
     op.create_index(
         "headlines_whole_idx",
         "headlines",
-        [sa.literal_column('left(key, 200) COLLATE "C"')],
+        [sa.literal_column("left(key, 200)")],
         unique=False,
         postgresql_where=sa.text("NOT truncated"),
     )
@@ -727,7 +728,7 @@ def upgrade() -> None:
         sa.Column("text", sa.Text(), nullable=False, comment="The text."),
         sa.Column(
             "key",
-            sa.Text(),
+            sa.Text(collation="C"),
             nullable=False,
             comment="Normal form of the text; ends in … where the text is cut off.",
         ),
