@@ -13,9 +13,9 @@ from selectolax.lexbor import LexborHTMLParser
 from schemas.records import Extraction, Headline
 from tasks.clean import block_texts, html_paragraphs, letters
 from tasks.fields.captions import split_credit
-from tasks.fields.labels import strip_decoration
+from tasks.fields.labels import label_text, strip_decoration
 from tasks.fields.language import detect_language
-from tasks.fields.people import strip_byline_start
+from tasks.fields.people import split_authors, strip_byline_start
 from tasks.fields.urls import canonical
 from tasks.html_blocks import Block, Place, segment
 from tasks.html_body import Body, find_body
@@ -73,14 +73,14 @@ def _read(blocks: list[Block], found: Body, sightings: list[Sighting]) -> _Shown
     """Read every text that the record needs, in one go."""
     around = _around(blocks, found)
     caption = _caption(blocks, found)
-    labels = list({id(s.label): s.label for s in sightings if s.label}.values())
+    about = [block for sighting in sightings for block in (sighting.label, sighting.byline) if block]
     wanted: list[Block | Sighting] = [
         *([found.heading] if found.heading else []),
         *found.standfirst,
         *found.blocks,
         *([caption] if caption else []),
         *around,
-        *labels,
+        *dict.fromkeys(about),
         *sightings,
     ]
     aside = set(map(id, around))
@@ -94,7 +94,9 @@ def _read(blocks: list[Block], found: Body, sightings: list[Sighting]) -> _Shown
     for sighting in sightings:
         if text := strip_decoration(line(sighting) or ""):
             label = line(sighting.label)
-            headlines.append(Headline(text, label and label.rstrip(":").strip(), None, sighting.href))
+            names = line(sighting.byline) or ""
+            byline = ", ".join(split_authors(names)) or strip_byline_start(names)[0] or None
+            headlines.append(Headline(text, label and label_text(label), byline, sighting.href))
     return _Shown(
         heading=line(found.heading),
         standfirst=[text for block in found.standfirst for text in texts[id(block)]],

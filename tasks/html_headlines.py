@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from selectolax.lexbor import LexborNode
 
 from tasks.clean import letters
-from tasks.fields.labels import is_label
+from tasks.fields.people import strip_byline_start
 from tasks.fields.urls import absolute, registrable_domain
 from tasks.html_blocks import HEADINGS, Block, Place
 from tasks.html_body import weigh
@@ -30,6 +30,7 @@ _NOT_PAGES = ("#", "javascript:", "mailto:", "tel:", "data:")
 _SHORTEST = 12
 _LONGEST = 250
 _LABEL_LONGEST = 60
+_CARD_SPAN = 800
 _LABEL_SPAN = 12_000
 """Characters that a list under one label may hold; more than that is a whole page."""
 
@@ -85,6 +86,10 @@ def find_headlines(
                 return
             sighting.href = resolved
             sighting.label = card_label if _labels(card_label, sighting.block) else None
+            if sighting.label is not None and is_sponsored(sighting.label.raw):
+                card = None
+                return
+            sighting.byline = next((b for b, _ in card.blocks if b is not sighting.block and is_byline(b)), None)
             found.append(sighting)
         card = None
 
@@ -96,6 +101,11 @@ def find_headlines(
             label = None
             continue
         targets = [(nodes, href) for nodes, href in _targets(block) if not href.startswith(_NOT_PAGES)]
+        if is_byline(block):
+            close()
+            if found and _meet(block, found[-1].block, _CARD_SPAN):
+                found[-1].byline = found[-1].byline or block
+            continue
         if not targets and _is_label(block):
             close()
             label = block
@@ -227,7 +237,7 @@ _TITLE = re.compile(r"(?<!sub)(?<!over)(?:title|headline|heading)(?!-?(?:kicker|
 
 def _is_label(block: Block) -> bool:
     """True for a short text that may head a list: a heading, or something that is set like one."""
-    if block.length > _LABEL_LONGEST:
+    if block.length > _LABEL_LONGEST or sum(map(str.isdigit, block.raw)) > 0.3 * block.length:
         return False
     return _is_heading(block) or bool(
         re.search(r"title|head|label|caption|titel|titre|titulo", block.place.named)
@@ -236,11 +246,26 @@ def _is_label(block: Block) -> bool:
 
 def _labels(label: Block | None, block: Block) -> bool:
     """True when label and headline meet in an element small enough to be one list."""
-    if label is None:
+    return label is not None and _meet(label, block, _LABEL_SPAN)
+
+
+def _meet(one: Block, other: Block, span: int) -> bool:
+    """True when two blocks lie in one element of at most so many characters."""
+    above = set(_chain(other.place))
+    meeting = next((place for place in _chain(one.place) if place in above), None)
+    return meeting is not None and meeting.tag not in ("body", "main") and meeting.chars <= span
+
+
+def is_byline(block: Block) -> bool:
+    """True for a short block that by its class or wording names who wrote."""
+    if block.length > 80:
         return False
-    above = set(_chain(block.place))
-    meeting = next((place for place in _chain(label.place) if place in above), None)
-    return meeting is not None and meeting.tag not in ("body", "main") and meeting.chars <= _LABEL_SPAN
+    own = block.nodes[0].attributes.get("class") if block.nodes[0].tag != "-text" else None
+    named = f"{own or ''} {block.place.named}".lower()
+    return bool(_BYLINE.search(named)) or (strip_byline_start(block.raw)[1] and len(block.raw.split()) <= 8)
+
+
+_BYLINE = re.compile(r"byline|(?<![a-z])(?:author|autor|auteur|writer|autore|yazar)(?:s|es|en)?(?![a-z])")
 
 
 def _chain(place: Place | None) -> Iterator[Place]:
