@@ -25,6 +25,7 @@ from tasks.fields.people import split_authors
 from tasks.text_body import find_core, is_crosshead, is_paragraph, trim_head
 from tasks.text_head import Head, clean_title, content_words, find_title, read_head, read_source, take_dates
 from tasks.text_lists import HeadlineReader, inline_items, opens_list
+from tasks.text_runs import join_runs
 from tasks.text_rows import Kind, Row, make_row, make_rows, word_count
 
 _DATE_PREFIX = re.compile(r"\s?date ((?:19|20)\d\d(?:-\d\d){0,2})(?=\s|$)\s?")
@@ -46,7 +47,7 @@ def extract_text(text: str, url: str | None, fetched_at: datetime | None) -> Ext
     prefix, lines = _date_prefix(lines)
     if not lines:
         return Extraction(is_article=False, reason="empty")
-    rows = make_rows(lines)
+    rows = make_rows(join_runs(lines))
     language = detect_language(
         " ".join(row.text for row in rows if row.kind in (Kind.PROSE, Kind.SENTENCE))[:6000]
     )

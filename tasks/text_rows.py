@@ -59,6 +59,7 @@ class Row:
 
 
 _FOLDED_LENGTH = 300
+_DIGIT = re.compile(r"\d")
 _NUMBER = re.compile(r"#?\d{1,4}[.):]?")
 _MARKS = re.compile(r"[\W_]+")
 _TERMINAL = re.compile(r"[.!?…。！？।؟][\"'”’»)\]]{0,3}$|[.!?…。！？।؟][\"”’»]?\s?\[\d+\]$")
@@ -122,7 +123,7 @@ def make_rows(lines: Sequence[Line]) -> list[Row]:
 
 def _split_glued(text: str) -> tuple[str, ...]:
     """`Updated: 19.07.2023 16:48 Title` as two texts."""
-    if len(text) > 260 or not any(letter.isdigit() for letter in text[:80]):
+    if len(text) > 260 or not _DIGIT.search(text, 0, 80):
         return (text,)
     folded = fold(text[:40])
     if start(folded, "updated") or start(folded, "published"):
@@ -159,7 +160,7 @@ def _simple(text: str, folded: str) -> Kind | None:
         return Kind.FURNITURE
     if _NUMBER.fullmatch(text):
         return Kind.NUMBER
-    if len(folded) <= 40 and any(letter.isdigit() for letter in folded):
+    if len(folded) <= 40 and _DIGIT.search(folded):
         if _CLOCK.fullmatch(folded) or _ago().fullmatch(folded):
             return Kind.CLOCK
         if _category_clock().fullmatch(text):
@@ -169,7 +170,7 @@ def _simple(text: str, folded: str) -> Kind | None:
 
 def _dated(row: Row) -> Kind | None:
     text, folded = row.text, row.folded
-    if not any(letter.isdigit() for letter in text):
+    if not _DIGIT.search(text):
         return None
     if len(text) <= 160:
         if read_minutes(folded) is not None and word_count(folded) <= 8:

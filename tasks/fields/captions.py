@@ -53,7 +53,7 @@ def is_credit(text: str) -> bool:
     folded = fold(text)
     if text.startswith(("©", "(c)")) or start(folded, "credit") and _lead().match(text):
         return True
-    return bool(_SOURCE_LIKE.fullmatch(text)) or (find_agency(text) is not None and len(text.split()) <= 4)
+    return bool(_SOURCE_LIKE.fullmatch(text)) or (len(text.split()) <= 4 and find_agency(text) is not None)
 
 
 def split_credit(text: str) -> tuple[str | None, str | None]:
@@ -61,7 +61,7 @@ def split_credit(text: str) -> tuple[str | None, str | None]:
     text = text[:_LONGEST].strip()
     if not text:
         return None, None
-    marked = _marked().search(text)
+    marked = _marked().search(text) if any(sign in text for sign in ":©") or "(c)" in text else None
     if marked and len(text) - marked.start() <= _CREDIT_LENGTH + 30:
         caption, rest = text[: marked.start()], text[marked.start() :]
         bracket = caption.rstrip().endswith(("(", "["))
@@ -71,7 +71,9 @@ def split_credit(text: str) -> tuple[str | None, str | None]:
             if first and first.start() > 1:  # `© dpa Foto: Jo Doe`: the right holder
                 credit = credit[: first.start()]
         return _whole(caption), strip_credit(credit) or None
-    for pattern, trusted in ((_SLASH, True), (_BRACKET, False), (_GLUED, False)):
+    for sign, pattern, trusted in (("/", _SLASH, True), (")", _BRACKET, False), ("", _GLUED, False)):
+        if sign not in text:
+            continue
         found = pattern.search(text)
         if found and (trusted or _looks_credit(found.group(1), bracket=pattern is _BRACKET)):
             return _whole(text[: found.start()]), strip_credit(found.group(1)) or None

@@ -10,19 +10,25 @@ import re
 import tomllib
 import unicodedata
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 
 _QUOTES = str.maketrans(
     "’‘‛`´ʼ“”„«»", "''''''\"\"\"\"\"", "\u0307\u093c\u200b\u200c\u200d\u200e\u200f\ufeff\u00ad"
 )
-_SPACE = re.compile(r"\s+")
 
 
 def fold(text: str) -> str:
     """Text for comparison: no case, one form of quotes, white space collapsed, dotless and dotted i as one."""
+    return _fold_short(text) if len(text) <= 300 else _fold(text)
+
+
+def _fold(text: str) -> str:
     folded = unicodedata.normalize("NFKC", text).casefold().translate(_QUOTES).replace("ı", "i")
-    return _SPACE.sub(" ", folded).strip()
+    return " ".join(folded.split())
+
+
+_fold_short = lru_cache(maxsize=4096)(_fold)  # one line is compared with many lists
 
 
 @cache
@@ -60,20 +66,25 @@ def alternation(kind: str) -> str:
     return "|".join(re.escape(word) for word in sorted(words(kind), key=lambda word: (-len(word), word)))
 
 
+_STEM = 2
+
+
 @cache
-def _starts(kind: str) -> tuple[dict[int, frozenset[str]], tuple[int, ...]]:
-    by_length: dict[int, set[str]] = {}
-    for word in words(kind):
-        by_length.setdefault(len(word), set()).add(word)
-    return {n: frozenset(group) for n, group in by_length.items()}, tuple(sorted(by_length, reverse=True))
+def _starts(kind: str) -> Mapping[str, tuple[str, ...]]:
+    """First letters → the words that begin with them, longest first."""
+    by_stem: dict[str, list[str]] = {}
+    for word in sorted(words(kind), key=lambda word: (-len(word), word)):
+        by_stem.setdefault(word[:_STEM], []).append(word)
+    return {stem: tuple(group) for stem, group in by_stem.items()}
 
 
 def start(folded: str, kind: str) -> int:
     """Length of the longest word of that kind at the start of folded text, ending at a word's end; else 0."""
-    groups, lengths = _starts(kind)
-    for length in lengths:
-        if folded[:length] in groups[length]:
-            last, following = folded[length - 1], folded[length : length + 1]
-            if not (last.isalnum() and following.isalnum()):
-                return length
+    by_stem = _starts(kind)
+    for stem in (folded[:_STEM], folded[:1]):
+        for word in by_stem.get(stem, ()):
+            if folded.startswith(word):
+                length = len(word)
+                if not (word[-1].isalnum() and folded[length : length + 1].isalnum()):
+                    return length
     return 0
