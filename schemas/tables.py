@@ -451,7 +451,7 @@ class QuarantineEntry(Base):
     url: Mapped[str | None] = column("Its URL, where the input states one.")
     kind: Mapped[str | None] = column("html or text, where known.")
     fetched_at: Mapped[datetime | None] = column("Fetch time as the input states it.")
-    source: Mapped[str | None] = column("Where it comes from, as the input or the user says.")
+    source: Mapped[str | None] = column("Where it comes from: the name of its source.")
     content_type: Mapped[str | None] = column("Content type as the input states it.")
     digest: Mapped[bytes | None] = column("Digest of its raw bytes: their name in the archive.")
     byte_count: Mapped[int | None] = column("Size of its raw bytes; NULL when none were kept.")

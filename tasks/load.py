@@ -18,7 +18,7 @@ from schemas.errors import LoadError, RefusedPage
 from schemas.records import Batch, BatchResult, Counts, ExtractedPage, LoadReport, Page, Rejection
 from schemas.tables import SIGHTINGS_PARTITION_PAGES, LoadedBatch, LoadedPart, QuarantineEntry
 from tasks.database_errors import DATABASE_ERRORS, complaint, is_refusal, translated_errors
-from tasks.rows import Row, storable
+from tasks.rows import Row, source_name, storable
 from tasks.staging import load_pages
 
 DETAIL_CHARACTERS = 2000
@@ -115,7 +115,7 @@ def _rejected(rejection: Rejection) -> Row:
         "url": storable(rejection.url) if rejection.url else None,
         "kind": rejection.kind,
         "fetched_at": rejection.fetched_at,
-        "source": storable(rejection.source) if rejection.source else None,
+        "source": source_name(rejection.source, rejection.url),
         "content_type": storable(rejection.content_type) if rejection.content_type else None,
     }
     if rejection.content is None:
@@ -136,7 +136,7 @@ def _refused(page: ExtractedPage, why: str) -> Row:
         "url": storable(page.url) if page.url else None,
         "kind": page.kind,
         "fetched_at": page.fetched_at,
-        "source": storable(page.source)[:DETAIL_CHARACTERS] if page.source else None,
+        "source": source_name(page.source, page.url),
         "content_type": None,
         "digest": page.digest,
         "byte_count": page.byte_count,

@@ -95,10 +95,15 @@ def article_row(page: ExtractedPage) -> Row:
     }
 
 
+def source_name(source: str | None, url: str | None) -> str | None:
+    """Where a page comes from: as the input or the user says, else the domain of its URL."""
+    return _maybe(source or registrable_domain(url))
+
+
 def page_row(page: ExtractedPage) -> Row:
     """What identifies a page, and where it comes from."""
     return {
-        "source": _maybe(page.source or registrable_domain(page.url)),
+        "source": source_name(page.source, page.url),
         "article_key": digest(storable(page.article_key)) if page.article_key else None,
         "key": page.key,
         "digest": page.digest,

@@ -664,9 +664,7 @@ def upgrade() -> None:
             nullable=True,
             comment="Fetch time as the input states it.",
         ),
-        sa.Column(
-            "source", sa.Text(), nullable=True, comment="Where it comes from, as the input or the user says."
-        ),
+        sa.Column("source", sa.Text(), nullable=True, comment="Where it comes from: the name of its source."),
         sa.Column("content_type", sa.Text(), nullable=True, comment="Content type as the input states it."),
         sa.Column(
             "digest",
