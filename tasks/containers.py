@@ -247,10 +247,10 @@ class Stream:
         while True:
             if not b"WARC/".startswith(bytes(self._buffer[:5])):
                 raise CorruptInput("there is no WARC record where one should begin")
-            ends = [e for mark in (b"\r\n\r\n", b"\n\n") if (e := self._buffer.find(mark, searched)) >= 0]
-            if ends:
-                end = min(ends)
-                return bytes(self._buffer[: end + (4 if self._buffer[end] == 13 else 2)])
+            end = self._buffer.find(b"\r\n\r\n", searched)
+            bare = self._buffer.find(b"\n\n", searched, end if end >= 0 else len(self._buffer))
+            if bare >= 0 or end >= 0:
+                return bytes(self._buffer[: bare + 2 if bare >= 0 else end + 4])
             searched = max(0, len(self._buffer) - 3)
             if searched > _WARC_HEADER_BYTES:
                 raise CorruptInput("the header of a WARC record does not end")

@@ -13,7 +13,6 @@ import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 
 import orjson
@@ -35,6 +34,7 @@ _KEYS = ("html", "text", "url", "fetched_at", "source", "content_type")
 _MEDIA: dict[str, Kind] = {"text/html": "html", "application/xhtml+xml": "html", "text/plain": "text"}
 _MARKUP = re.compile(rb"[\s\xef\xbb\xbf]*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
 _SNIFFED_BYTES = 512
+_STEP_BYTES = 256 * 1024
 _GZIP = b"\x1f\x8b\x08"
 _DECODING: tuple[Literal["all", "transfer", "content", "none"], ...] = ("all", "transfer", "content", "none")
 
@@ -88,6 +88,8 @@ def _parse_time(stated: str) -> datetime:
     try:
         return datetime.fromisoformat(stated)
     except ValueError:
+        from email.utils import parsedate_to_datetime  # late: rarely needed and slow to import
+
         return parsedate_to_datetime(stated)
 
 
@@ -132,7 +134,7 @@ class _Reader:
     def unread(self, error: InputError | OSError, number: int) -> Rejection:
         """Return the one quarantine entry for what could not be read from record `number` on."""
         known = error if isinstance(error, InputError) else InputError(_sentence(error))
-        return self._reject(known, Page(b"", "html"), number, content=None)
+        return self._reject(known, number, None)
 
     def _line(self, record: Record, number: int) -> Found:
         if not record.whole:
@@ -141,7 +143,7 @@ class _Reader:
             said = _json(record.content)
             kind, content = self._content(said)
         except (DamagedInput, UnknownRecord) as error:
-            return self._reject(error, Page(b"", "text"), number, content=record.content)
+            return self._reject(error, number, record.content)
         media = str(said.get(self._names["content_type"]) or "").partition(";")[0].strip()
         media = media if re.fullmatch(r"[\w.+-]+/[\w.+-]+", media) else _media(kind)
         return self._page(
@@ -169,7 +171,7 @@ class _Reader:
             kind, content_type = _warc_kind(warc)
         except OSError as error:
             broken = DamagedInput(f"the WARC record cannot be parsed: {error}")
-            return self._reject(broken, Page(b"", "html"), number, content=record.content)
+            return self._reject(broken, number, record.content)
         if kind is None:
             return Ignored()
         content, size = _payload(record, CONTENT_KEPT * self._limits.page_bytes)
@@ -214,7 +216,7 @@ class _Reader:
             stated = f"{size} bytes" if size <= most else f"more than {most} bytes"
             error = PageTooLarge(f"{stated}; the limit is {self._limits.page_bytes}")
             kept = len(content) == size <= most
-            return self._reject(error, page, number, content=content if kept else None)
+            return self._reject(error, number, content if kept else None, page)
         return page
 
     def _wanted(self, page: Page) -> bool:
@@ -231,7 +233,7 @@ class _Reader:
         )
 
     def _reject(
-        self, error: InputError | PageError, page: Page, number: int, *, content: bytes | None
+        self, error: InputError | PageError, number: int, content: bytes | None, page: Page | None = None
     ) -> Rejection:
         return Rejection(
             reason=error.reason,
@@ -239,11 +241,11 @@ class _Reader:
             detail=str(error),
             origin_uri=self._part.input.uri,
             origin_record=number,
-            url=page.url,
-            kind=page.kind,
-            fetched_at=page.fetched_at or self._facts.fetched_at,
-            source=page.source or self._selection.source or self._facts.source,
-            content_type=page.content_type,
+            url=page.url if page else None,
+            kind=page.kind if page else None,
+            fetched_at=page.fetched_at if page else self._facts.fetched_at,
+            source=page.source if page else self._selection.source or self._facts.source,
+            content_type=page.content_type if page else None,
             content=content,
         )
 
@@ -311,14 +313,14 @@ def _payload(record: Record, most: int) -> tuple[bytes, int]:
             if warc.is_http:
                 warc.parse_http(decoding, quirks_mode=True)
             content = bytearray()
-            while len(content) <= most and (more := warc.reader.read(most + 1 - len(content))):
+            while len(content) <= most and (more := warc.reader.read(_STEP_BYTES)):
                 content += more
         except OSError:
             continue
         if content.startswith(_GZIP):  # sent as `x-gzip`, or stored without saying so
             with suppress(zlib.error):
                 content = bytearray(zlib.decompressobj(wbits=31).decompress(content, most + 1))
-        return bytes(content), len(content)
+        return bytes(content[: most + 1]), len(content)
     return b"", 0
 
 
