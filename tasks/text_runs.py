@@ -9,11 +9,12 @@ from tasks.clean import Line
 from tasks.fields.lexicon import fold, start, words
 from tasks.text_rows import is_terminated
 
-_CLOSING = re.compile(r"[,.;:!?)\]»”’…%،؛।、。]|'s\b|[–—-]\s[^\W\dA-ZÀ-Þ_]")
+_CLOSING = re.compile(r"[,.;:!?)\]»”’…%،؛।、。]|'s\b")
+_DASHED = re.compile(r"[–—-]\s([^\W\d_])")
 _OPENING = re.compile(r"[(\[„«“]$|\s[\"'‘]$")
 _ENDS_QUOTED = re.compile(r"[\"”“»’']$")
 _LONG, _FRAGMENT = 40, 90
-_EVIDENCE = 3
+_REST = 50  # what goes on in lower case for this long is running text, not a tag or a time
 
 
 def join_runs(lines: Sequence[Line]) -> list[Line]:
@@ -41,20 +42,27 @@ def join_runs(lines: Sequence[Line]) -> list[Line]:
 
 
 def _is_broken(lines: Sequence[Line]) -> bool:
-    breaks = 0
-    for before, after in zip(lines, lines[1:], strict=False):
-        if after.gap == 0 and len(before.text) >= _LONG and not is_terminated(before.text) and _continues(after.text):
-            breaks += 1
-            if breaks >= _EVIDENCE:
-                return True
-    return False
+    """True where a long line without an end is followed by one that can only be its rest."""
+    return any(
+        after.gap == 0
+        and len(before.text) >= _LONG
+        and not is_terminated(before.text)
+        and (_CLOSING.match(after.text) or (_continues(after.text) and _runs(after.text)))
+        for before, after in zip(lines, lines[1:], strict=False)
+    )
+
+
+def _runs(text: str) -> bool:
+    return len(text) >= _REST or is_terminated(text)
 
 
 def _continues(text: str) -> bool:
     """True for text that no paragraph begins with."""
     if _CLOSING.match(text):
         return True
-    return text[0].islower() and not text[1:2].isupper()
+    dashed = _DASHED.match(text)
+    first = dashed.group(1) if dashed else text[0]
+    return first.islower() and not text[1:2].isupper()
 
 
 def _is_own_line(text: str) -> bool:
@@ -71,13 +79,15 @@ def _goes_on(pieces: Sequence[str], text: str, following: Line | None) -> bool:
     if _CLOSING.match(text):
         return True
     ended = is_terminated(before)
+    link = following is not None and following.gap == 0 and _continues(following.text)
     if _continues(text) and not _is_own_line(text):
-        return (not ended or bool(_ENDS_QUOTED.search(before))) and length + len(text) >= _LONG
+        open_end = not ended or bool(_ENDS_QUOTED.search(before))
+        return open_end and length + len(text) >= _LONG and (_runs(text) or link or len(pieces) > 1 or length >= 100)
     if ended or length < _LONG:
         return False
     if _OPENING.search(before) or before.endswith((",", "،")):
         return True
-    if len(text) <= _FRAGMENT and following is not None and following.gap == 0 and _continues(following.text):
+    if len(text) <= _FRAGMENT and link and following is not None:
         return not _is_own_line(following.text)
     last = before.rsplit(None, 1)[-1]
     return length >= 60 and last.islower() and last.isalpha() and len(last) <= 5 and is_terminated(text)
