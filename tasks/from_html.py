@@ -11,9 +11,9 @@ from typing import TypeVar
 from selectolax.lexbor import LexborHTMLParser
 
 from schemas.records import Extraction, Headline
-from tasks.clean import block_texts, html_paragraphs, letters
+from tasks.clean import block_texts, html_paragraphs, letters, plain
 from tasks.fields.captions import split_credit
-from tasks.fields.labels import label_text, strip_decoration
+from tasks.fields.labels import is_label, label_text, strip_decoration
 from tasks.fields.language import detect_language
 from tasks.fields.people import split_authors, strip_byline_start
 from tasks.fields.urls import canonical
@@ -73,7 +73,8 @@ def _read(blocks: list[Block], found: Body, sightings: list[Sighting]) -> _Shown
     """Read every text that the record needs, in one go."""
     around = _around(blocks, found)
     caption = _caption(blocks, found)
-    about = [block for sighting in sightings for block in (sighting.label, sighting.byline) if block]
+    about = [sighting.block for sighting in sightings if sighting.leads]
+    about += [block for sighting in sightings for block in (sighting.label, sighting.byline) if block]
     wanted: list[Block | Sighting] = [
         *([found.heading] if found.heading else []),
         *found.standfirst,
@@ -94,6 +95,8 @@ def _read(blocks: list[Block], found: Body, sightings: list[Sighting]) -> _Shown
     for sighting in sightings:
         if text := strip_decoration(line(sighting) or ""):
             label = line(sighting.label)
+            if sighting.leads and is_label(lead := _lead(line(sighting.block) or "", sighting.block)):
+                label = lead
             names = line(sighting.byline) or ""
             byline = ", ".join(split_authors(names)) or strip_byline_start(names)[0] or None
             headlines.append(Headline(text, label and label_text(label), byline, sighting.href))
@@ -106,6 +109,11 @@ def _read(blocks: list[Block], found: Body, sightings: list[Sighting]) -> _Shown
         bylines=[text for block in around if _is_byline(block) and (text := line(block))],
         headlines=headlines,
     )
+
+
+def _lead(text: str, block: Block) -> str:
+    """What a block says before its first link: `Related: `."""
+    return text.partition(plain(block.links[0].text()))[0].strip()
 
 
 def _around(blocks: list[Block], found: Body) -> list[Block]:

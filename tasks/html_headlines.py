@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from selectolax.lexbor import LexborNode
 
 from tasks.clean import letters
+from tasks.fields.labels import is_label, is_sponsored
 from tasks.fields.people import strip_byline_start
 from tasks.fields.urls import absolute, registrable_domain
 from tasks.html_blocks import HEADINGS, Block, Place
@@ -44,6 +45,12 @@ class Sighting:
     href: str
     label: Block | None = None
     byline: Block | None = None
+
+    @property
+    def leads(self) -> bool:
+        """True when words stand beside the link in its block: a label may be among them."""
+        block = self.block
+        return bool(block.links) and 3 <= block.length - block.linked <= 60 + block.linked
 
     @property
     def html(self) -> str:
@@ -239,9 +246,7 @@ def _is_label(block: Block) -> bool:
     """True for a short text that may head a list: a heading, or something that is set like one."""
     if block.length > _LABEL_LONGEST or sum(map(str.isdigit, block.raw)) > 0.3 * block.length:
         return False
-    return _is_heading(block) or bool(
-        re.search(r"title|head|label|caption|titel|titre|titulo", block.place.named)
-    )
+    return _is_heading(block) or is_label(block.raw) or (block.length <= 40 and bool(_TITLE.search(block.place.named)))
 
 
 def _labels(label: Block | None, block: Block) -> bool:

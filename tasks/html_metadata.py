@@ -31,7 +31,7 @@ class Metadata:
     crumbs: list[str] = field(default_factory=list)
     """Breadcrumb names, outermost first."""
     nodes: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """JSON-LD objects by @id, for references."""
+    """Named JSON-LD objects by @id, for references."""
     meta: dict[str, list[str]] = field(default_factory=dict)
     """`name`, `property` or `itemprop` of a `meta`, in small letters, to its contents in page order."""
     items: dict[str, list[str]] = field(default_factory=dict)
@@ -119,7 +119,7 @@ def _read_json_ld(tree: LexborHTMLParser, data: Metadata) -> None:
             types = {str(t) for t in _each(node.get("@type"))}
             data.types |= types
             identifier = node.get("@id")
-            if isinstance(identifier, str) and len(node) > 1:
+            if isinstance(identifier, str) and "name" in node:
                 data.nodes.setdefault(identifier, node)
             if "BreadcrumbList" in types:
                 data.crumbs = data.crumbs or _crumbs(node)
