@@ -9,96 +9,87 @@ from tasks.clean import Line
 from tasks.fields.lexicon import fold, start, words
 from tasks.text_rows import is_terminated
 
-_CLOSING = re.compile(r"[,.;:!?)\]»”’…%،؛।、。]|'s\b")
+_CLOSING = re.compile(r"[,.;:!?)\]…%،؛।、。）」]|[»”’](?!\w)|['’]s\b")
 _DASHED = re.compile(r"[–—-]\s([^\W\d_])")
-_OPENING = re.compile(r"[(\[„«“]$|\s[\"'‘]$")
+_OPENING = re.compile(r"[(\[„«“（「]$|\s[\"'‘]$")
 _ENDS_QUOTED = re.compile(r"[\"”“»’']$")
-_LONG, _FRAGMENT = 40, 90
+_LINK = 90  # characters: the text of a link inside a sentence
+_LONG = 60
 _REST = 50  # what goes on in lower case for this long is running text, not a tag or a time
 
 
 def join_runs(lines: Sequence[Line]) -> list[Line]:
-    """Lines with broken paragraphs joined; the same lines where the page shows no sign of breaks.
+    """Lines with broken paragraphs joined.
 
     A line that goes on in lower case or with a closing mark, after one that did not end, is the rest of a
-    paragraph; so is the short line (the text of a link) between such two.
+    paragraph; so is the short line (the text of a link) between such two. A chain of lines counts only if it
+    ends as a sentence does, or shows otherwise that it is running text.
     """
-    if not _is_broken(lines):
-        return list(lines)
     joined: list[Line] = []
-    pieces: list[str] = []
-    gap = 0
-    for index, line in enumerate(lines):
-        following = lines[index + 1] if index + 1 < len(lines) else None
-        if pieces and line.gap == 0 and _goes_on(pieces, line.text, following):
-            pieces.append(line.text)
-            continue
-        if pieces:
-            joined.append(Line(_glue(pieces), gap))
-        pieces, gap = [line.text], line.gap
-    if pieces:
-        joined.append(Line(_glue(pieces), gap))
+    index = 0
+    while index < len(lines):
+        stop = index + 1
+        while stop < len(lines) and lines[stop].gap == 0 and _goes_on(lines, stop - 1):
+            stop += 1
+        if stop > index + 1 and _is_running(lines[index:stop]):
+            joined.append(Line(_glue([line.text for line in lines[index:stop]]), lines[index].gap))
+        else:
+            joined += lines[index:stop]
+        index = stop
     return joined
 
 
-def _is_broken(lines: Sequence[Line]) -> bool:
-    """True where a long line without an end is followed by one that can only be its rest."""
-    return any(
-        after.gap == 0
-        and len(before.text) >= _LONG
-        and not is_terminated(before.text)
-        and (_CLOSING.match(after.text) or (_continues(after.text) and _runs(after.text)))
-        for before, after in zip(lines, lines[1:], strict=False)
-    )
-
-
-def _runs(text: str) -> bool:
-    return len(text) >= _REST or is_terminated(text)
-
-
-def _continues(text: str) -> bool:
-    """True for text that no paragraph begins with."""
-    if _CLOSING.match(text):
+def _goes_on(lines: Sequence[Line], index: int) -> bool:
+    """True where the line after `index` belongs to the same paragraph."""
+    before, after = lines[index].text, lines[index + 1].text
+    if _continues(before, after):
         return True
-    dashed = _DASHED.match(text)
-    first = dashed.group(1) if dashed else text[0]
-    return first.islower() and not text[1:2].isupper()
+    if len(after) > _LINK or is_terminated(before) or index + 2 >= len(lines) or lines[index + 2].gap:
+        return _leads(before) and not is_terminated(before) and is_terminated(after)
+    return _leads(before) and (is_terminated(after) or _continues(after, lines[index + 2].text))
 
 
-def _is_own_line(text: str) -> bool:
-    """True for short lines that begin in lower case and stand alone all the same."""
-    if len(text) > _FRAGMENT:
+def _continues(before: str, after: str) -> bool:
+    """True for a text that can only be the rest of the one before."""
+    if _CLOSING.match(after):
+        return True
+    dashed = _DASHED.match(after)
+    if not (dashed.group(1) if dashed else after[0]).islower() or after[1:2].isupper() or before.endswith(":"):
+        return False
+    return (not is_terminated(before) or bool(_ENDS_QUOTED.search(before))) and not _stands_alone(after)
+
+
+def _leads(text: str) -> bool:
+    """True for a text that breaks off: after an opening mark, a comma, or a word no title ends with."""
+    if _OPENING.search(text) or text.endswith((",", "،")):
+        return len(text) > 20
+    last = text.rsplit(None, 1)[-1]
+    return last.islower() and last.isalpha() and (len(text) >= _LONG or len(last) <= 4)
+
+
+def _stands_alone(text: str) -> bool:
+    """True for short lines that begin in lower case and are no rest of a sentence all the same."""
+    if len(text) > _LINK:
         return False
     folded = fold(text)
     return folded in words("furniture") or folded in words("list_labels") or start(folded, "byline_starts") > 0
 
 
-def _goes_on(pieces: Sequence[str], text: str, following: Line | None) -> bool:
-    before = pieces[-1]
-    length = sum(map(len, pieces[-4:]))
-    if _CLOSING.match(text):
-        return True
-    ended = is_terminated(before)
-    link = following is not None and following.gap == 0 and _continues(following.text)
-    if _continues(text) and not _is_own_line(text):
-        open_end = not ended or bool(_ENDS_QUOTED.search(before))
-        return open_end and length + len(text) >= _LONG and (_runs(text) or link or len(pieces) > 1 or length >= 100)
-    if ended or length < _LONG:
+def _is_running(chain: Sequence[Line]) -> bool:
+    rest = [line.text for line in chain[1:]]
+    if sum(len(line.text) for line in chain) < _REST:
         return False
-    if _OPENING.search(before) or before.endswith((",", "،")):
-        return True
-    if len(text) <= _FRAGMENT and link and following is not None:
-        return not _is_own_line(following.text)
-    last = before.rsplit(None, 1)[-1]
-    return length >= 60 and last.islower() and last.isalpha() and len(last) <= 5 and is_terminated(text)
+    if not any(_continues(one.text, two.text) for one, two in zip(chain, chain[1:], strict=False)):
+        return False
+    return (
+        is_terminated(chain[-1].text)
+        or any(_CLOSING.match(text) for text in rest)
+        or any(len(text) >= _REST and text[0].islower() for text in rest)
+    )
 
 
 def _glue(pieces: Sequence[str]) -> str:
-    if len(pieces) == 1:
-        return pieces[0]
-    text = pieces[0]
-    parts = [text]
+    parts = [pieces[0]]
     for before, piece in zip(pieces, pieces[1:], strict=False):
-        tight = (_CLOSING.match(piece) and piece[0] not in "–—-") or _OPENING.search(before)
-        parts.append(piece if tight else f" {piece}")
+        parts.append(piece if _CLOSING.match(piece) or _OPENING.search(before) else f" {piece}")
     return "".join(parts)
