@@ -6,8 +6,11 @@ import os
 import shutil
 import signal
 import subprocess
+from contextlib import suppress
 
 import click
+
+from schemas.errors import ConfigError
 
 
 @click.group()
@@ -85,12 +88,11 @@ def psql(context: click.Context, arguments: tuple[str, ...]) -> None:
     """
     from schemas.settings import Settings
     from tasks.database import open_database, psql_arguments
-    from tasks.embedded import packaged_binary
 
     settings = Settings.from_environment()
     with open_database(settings) as engine:
         connection, password = psql_arguments(engine)
-        program = shutil.which("psql") or str(packaged_binary("psql"))
+        program = _psql()
         engine.dispose()
         patience = signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C is for psql alone
         try:
@@ -99,3 +101,17 @@ def psql(context: click.Context, arguments: tuple[str, ...]) -> None:
         finally:
             signal.signal(signal.SIGINT, patience)
     context.exit(code)
+
+
+def _psql() -> str:
+    """The packaged psql before the system's, which may be too old to know every option of the connection."""
+    from tasks.embedded import packaged_binary
+
+    with suppress(ConfigError):  # a platform without packaged PostgreSQL
+        packaged = packaged_binary("psql")
+        if packaged.exists():
+            return str(packaged)
+    found = shutil.which("psql")
+    if found is None:
+        raise ConfigError("There is no psql on this machine; install the PostgreSQL client programs.")
+    return found

@@ -149,7 +149,9 @@ def summary(report: RunReport) -> str:
 def _nothing_new(report: RunReport) -> str:
     line = "Nothing new"
     if report.skipped:
-        line += f": {report.skipped:,} parts are loaded already and were not read again"
+        parts = "1 part is" if report.skipped == 1 else f"{report.skipped:,} parts are"
+        was = "was" if report.skipped == 1 else "were"
+        line += f": {parts} loaded already and {was} not read again"
     elif not report.ignored:
         line += ": no pages found"
     if report.ignored:

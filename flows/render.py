@@ -16,6 +16,9 @@ from unicodedata import category
 
 import click
 
+NARROWEST = 12
+"""Characters that a column keeps however narrow the terminal is."""
+
 
 def print_json(value: object) -> None:
     """One JSON document on stdout; records become objects, times ISO strings."""
@@ -53,15 +56,13 @@ def printable(text: str) -> str:
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """Aligned columns; numbers to the right; on a terminal the widest column gives way to fit."""
+    """Aligned columns; numbers to the right; on a terminal the widest columns give way to fit."""
     from rich.cells import cell_len, set_cell_size
 
     cells = [[plain(value) for value in row] for row in rows]
     widths = [max(map(cell_len, column)) for column in zip(headings, *cells, strict=True)]
     if sys.stdout.isatty():
-        surplus = sum(widths) + 2 * (len(widths) - 1) - shutil.get_terminal_size().columns
-        widest = widths.index(max(widths))
-        widths[widest] = max(20, widths[widest] - max(0, surplus))
+        _fit(widths, shutil.get_terminal_size().columns - 2 * (len(widths) - 1))
     numeric = [
         all(isinstance(row[i], int | float | None) for row in rows) and bool(rows) for i in range(len(widths))
     ]
@@ -77,6 +78,12 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
         return "  ".join(shown).rstrip()
 
     return "\n".join(line(row) for row in [list(headings), *cells])
+
+
+def _fit(widths: list[int], room: int) -> None:
+    """Narrow the widest columns until all fit, or none is wide."""
+    while sum(widths) > room and max(widths) > NARROWEST:
+        widths[widths.index(max(widths))] -= 1
 
 
 def facts(values: Mapping[str, object]) -> str:

@@ -1,19 +1,26 @@
 from __future__ import annotations
 
+import csv
 import json
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from click.testing import CliRunner
 
 from flows import options
 from flows.cli import broadsheet, main
+from flows.progress import summary
 from flows.render import plain, table
-from schemas.records import Selection
+from schemas.records import Counts, RunReport, Selection
+from tasks.embedded import use_embedded
 
 COMMAND = Path(sys.executable).with_name("broadsheet")
 ROOT = Path(__file__).resolve().parent.parent
@@ -151,6 +158,43 @@ def test_columns_are_aligned_by_what_a_terminal_shows() -> None:
     assert shown.splitlines() == ["  id  title", "   7  東京で地震", "1234  Quake"]
 
 
+def test_a_summary_names_what_to_type_next() -> None:
+    report = RunReport(
+        run_id=7,
+        state="partial",
+        counts=Counts(read=1200, loaded=1000, duplicate=150, quarantined=50),
+        quarantined_by_reason={"timeout": 10, "damaged": 40},
+        headlines_new=300,
+        headlines_seen_again=9000,
+        seconds=4.0,
+    )
+    shown = summary(report)
+    assert "Run 7 partial: 1,200 pages in 4.0 s, 300.0 pages per second." in shown
+    assert shown.index("--reason damaged") < shown.index("--reason timeout")
+    assert "Sidebar headlines: 300 new, seen again 9,000 times." in shown
+    assert shown.endswith("Next: broadsheet articles list")
+    failed = summary(replace(report, state="failed", message="too much"))
+    assert failed.endswith("Next: broadsheet quarantine list")
+
+
+@pytest.mark.parametrize(
+    ("report", "sentence"),
+    [
+        (RunReport(1, "completed"), "Nothing new: no pages found."),
+        (
+            RunReport(1, "completed", skipped=1),
+            "Nothing new: 1 part is loaded already and was not read again.",
+        ),
+        (
+            RunReport(1, "completed", skipped=12, ignored=3),
+            "Nothing new: 12 parts are loaded already and were not read again; 3 records ignored.",
+        ),
+    ],
+)
+def test_nothing_new_says_why(report: RunReport, sentence: str) -> None:
+    assert summary(report) == sentence
+
+
 # --- one page ----------------------------------------------------------------------------------------
 
 
@@ -236,3 +280,190 @@ def test_a_bug_shows_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tasks.extract, "extract_page", broken)
     with pytest.raises(ZeroDivisionError):
         main(["extract", str(ROOT / "README.md")])
+
+
+# --- a whole run, through the embedded database ------------------------------------------------------
+
+SIDEBAR = """<aside><h2>Most read</h2><ul>
+<li><a href="/lorn">Ferry returns to Lorn Island after eleven weeks in dock</a></li>
+<li><a href="/kiln">Old brick kiln becomes a library for three villages</a></li>
+<li><a href="/frost">{latest}</a></li></ul></aside>"""
+
+
+def story(title: str, latest: str = "First frost closes the mountain road for the winter") -> str:
+    return STORY.replace("Ferry returns to Lorn Island", title).replace(
+        "</main>", f"</main>{SIDEBAR.format(latest=latest)}"
+    )
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A home that has taken one run, with the embedded server kept up."""
+
+    environment: dict[str, str]
+    pages: Path
+    report: dict[str, Any]
+
+    def run(self, *arguments: str | Path, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+        return run(*arguments, env=self.environment, stdin=stdin)
+
+    def json(self, *arguments: str | Path) -> Any:
+        result = self.run(*arguments, "--json")
+        assert (result.returncode, result.stderr) == (0, "")
+        return json.loads(result.stdout)
+
+
+@pytest.fixture(scope="module")
+def loaded(new_home: Callable[[], Path]) -> Iterator[Loaded]:
+    home, pages = new_home(), new_home()
+    (pages / "ferry.html").write_text(story("Ferry returns to Lorn Island"))
+    (pages / "again.html").write_text(story("Ferry returns to Lorn Island"))
+    (pages / "kiln.html").write_text(
+        story("Old brick kiln becomes a library", "Snow follows the frost").replace("The ferry", "The kiln")
+    )
+    (pages / "picture.html").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 40)
+    (pages / "dump.jsonl").write_text(
+        json.dumps({"raw": story("Bell"), "link": "https://x.example/bell"})
+        + "\n"
+        + json.dumps(
+            {"html": story("Band plays on").replace("band", "choir"), "url": "https://x.example/band"}
+        )
+    )
+    environment = {
+        "BROADSHEET_HOME": str(home),
+        "BROADSHEET_WORKERS": "2",
+        "BROADSHEET_DATABASE_URL": "",
+        "PREFECT_HOME": str(home / "no profile"),
+        "PREFECT_API_URL": "",
+    }
+    with use_embedded(home):
+        result = run("ingest", pages, "--json", env=environment)
+        assert result.returncode == 0, result.stderr
+        yield Loaded(environment, pages, json.loads(result.stdout))
+
+
+def test_ingest_prints_one_object_whose_counts_add_up(loaded: Loaded) -> None:
+    counts = loaded.report["counts"]
+    assert list(counts) == [
+        "read",
+        "loaded",
+        "updated",
+        "unchanged",
+        "duplicate",
+        "non_article",
+        "quarantined",
+    ]
+    assert counts["read"] == 6 == sum(counts.values()) - 6
+    assert counts["loaded"] == 3
+    assert loaded.report["quarantined_by_reason"] == {"undecodable": 1, "unknown_record": 1}
+    assert loaded.report["state"] == "partial"
+    assert (loaded.report["ignored"], loaded.report["skipped"]) == (0, 0)
+    assert loaded.report["headlines_new"] == 4
+    assert loaded.report["seconds"] > 0
+
+
+def test_what_is_loaded_is_listed(loaded: Loaded) -> None:
+    rows = loaded.json("articles", "list")
+    assert {row["title"] for row in rows} == {
+        "Ferry returns to Lorn Island",
+        "Old brick kiln becomes a library",
+        "Band plays on",
+    }
+    shown = loaded.run("articles", "list", "--limit", "2").stdout.splitlines()
+    assert shown[0].split() == ["id", "published", "source", "section", "title"]
+    assert len(shown) == 3
+    assert loaded.json("articles", "list", "--since", "2030-01-01") == []
+
+
+def test_an_article_is_shown_by_id_and_by_url(loaded: Loaded) -> None:
+    by_url = loaded.json("articles", "show", "https://x.example/band")
+    assert by_url["title"] == "Band plays on"
+    assert len(by_url["pages"]) == 1
+    text = loaded.run("articles", "show", str(by_url["id"])).stdout
+    assert "Band plays on" in text
+    assert "harbour master" in text
+
+
+def test_articles_are_searched(loaded: Loaded) -> None:
+    assert [row["title"] for row in loaded.json("articles", "search", "choir")] == ["Band plays on"]
+    assert loaded.run("articles", "search", "zeppelin").stderr == "No article matches.\n"
+
+
+def test_sidebar_headlines_are_listed_ranked_and_shown(loaded: Loaded) -> None:
+    assert len(loaded.json("headlines", "list")) == 4
+    top = loaded.json("headlines", "top", "--limit", "1")[0]
+    assert top["sightings"] == 4
+    detail = loaded.json("headlines", "show", str(top["id"]))
+    assert detail["sighting_count"] == len(detail["sightings"]) == 4
+    assert detail["sightings"][0]["label"] == "Most read"
+    assert "Most read" in loaded.run("headlines", "show", str(top["id"])).stdout
+
+
+def test_quarantine_is_listed_and_shown(loaded: Loaded) -> None:
+    listing = loaded.json("quarantine", "list")
+    assert {row["reason"] for row in listing["reasons"]} == {"undecodable", "unknown_record"}
+    [entry] = loaded.json("quarantine", "list", "--reason", "unknown_record")["entries"]
+    assert "raw" in entry["detail"]
+    assert entry["origin_uri"].endswith("dump.jsonl")
+    shown = loaded.run("quarantine", "show", str(entry["id"])).stdout
+    assert "unknown_record" in shown
+    assert entry["detail"] in shown
+    assert "undecodable" not in loaded.run("quarantine", "list", "--reason", "unknown_record").stdout
+
+
+@pytest.mark.parametrize(
+    "arguments", [("articles", "show", "999"), ("headlines", "show", "999"), ("quarantine", "show", "999")]
+)
+def test_what_is_not_there_costs_one_sentence(loaded: Loaded, arguments: tuple[str, ...]) -> None:
+    result = loaded.run(*arguments)
+    assert result.returncode == 2
+    assert result.stderr.startswith("Error: There is no ")
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_status_counts_what_is_there(loaded: Loaded) -> None:
+    status = loaded.json("status")
+    assert (status["articles"], status["headlines"], status["quarantined"]) == (3, 4, 2)
+    assert status["runs"][-1]["read"] == 6
+    assert "embedded PostgreSQL" in loaded.run("status").stdout
+
+
+def test_exports_are_whole_files(loaded: Loaded, tmp_path: Path) -> None:
+    target = tmp_path / "articles.csv"
+    assert loaded.run("export", "articles", "-o", target).returncode == 0
+    with target.open(newline="") as stream:
+        assert {row["title"] for row in csv.DictReader(stream)} >= {"Band plays on"}
+    lines = loaded.run("export", "sightings", "--format", "jsonl").stdout.splitlines()
+    assert len(lines) == 12
+    assert {json.loads(line)["label"] for line in lines} == {"Most read"}
+    result = loaded.run("export", "articles", "-o", tmp_path / "nowhere" / "articles.csv")
+    assert result.returncode == 2
+    assert "Cannot write" in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["articles.csv"]
+
+
+def test_the_database_can_be_reached(loaded: Loaded) -> None:
+    result = loaded.run("db", "psql", "-At", "-c", "select count(*) from articles")
+    assert (result.returncode, result.stdout) == (0, "3\n")
+    url = loaded.run("db", "url").stdout.strip()
+    with psycopg.connect(url) as connection:
+        assert connection.execute("select count(*) from articles").fetchone() == (3,)
+    assert loaded.run("db", "upgrade").stdout.startswith("Up to date")
+    assert loaded.run("db", "psql", "-c", "select nonsense").returncode == 1
+
+
+def test_only_what_is_new_is_read_whatever_lies_around(loaded: Loaded, tmp_path: Path) -> None:
+    """Standard input beside known files, from a directory that holds packages of the same names as ours."""
+    for package in ("tasks", "flows", "schemas"):
+        (tmp_path / package).mkdir()
+        (tmp_path / package / "__init__.py").write_text("raise RuntimeError('the wrong package')")
+    line = json.dumps(
+        {"raw": story("Bell rings again").replace("band", "bell"), "link": "https://x.example/bell"}
+    )
+    arguments = ("ingest", "-", "--fields", "html=raw,url=link", "--source", "village-post")
+    result = run(*arguments, env=loaded.environment, cwd=tmp_path, stdin=line)
+    assert result.returncode == 0, result.stderr
+    assert re.search(r"^  loaded +1  new articles$", result.stdout, re.MULTILINE)
+    assert result.stdout.endswith("Next: broadsheet articles list\n")
+    [row] = loaded.json("articles", "list", "--source", "village-post")
+    assert row["title"] == "Bell rings again"
