@@ -6,6 +6,7 @@ import gzip
 import os
 import socket
 import tempfile
+import tracemalloc
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -15,6 +16,7 @@ import zstandard
 
 from schemas.errors import ConfigError
 from schemas.records import Batch, Input, KnownPart, Limits, Page, Part, Rejection, Selection, Skipped
+from tasks import plan as planning
 from tasks.containers import path_of
 from tasks.plan import BATCH_BYTES, BATCH_PAGES, format_of, pack, plan
 from tasks.read import read_part
@@ -304,9 +306,10 @@ def test_large_records_close_a_part_early(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_known_parts_are_skipped_and_holes_are_filled(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
-    path.write_bytes(stored_jsonl(2600)[name])
+    path.write_bytes(stored_jsonl(1600)[name])
     everything = parts(path)
-    for loaded in [(), (0,), (0, 1), (1,), (0, 2), (1, 3), (5,), (0, 1, 2, 3, 4), (1, 2, 3, 4, 5), (0, 5)]:
+    texts = [contents(part) for part in everything]
+    for loaded in [(), (0,), (0, 1), (1,), (0, 2), (1, 3), (3,), (0, 1, 2), (1, 2, 3)]:
         ledger = Ledger()
         for number in reversed(loaded):  # batches are loaded in any order
             ledger.load(everything[number])
@@ -318,8 +321,7 @@ def test_known_parts_are_skipped_and_holes_are_filled(tmp_path: Path, name: str)
         assert [(p.first_record, p.record_count, p.last, p.next_offset) for p in missing] == [
             (p.first_record, p.record_count, p.last, p.next_offset) for p in expected
         ], loaded
-        for part, like in zip(missing, expected, strict=True):
-            assert contents(part) == contents(like)
+        assert all(contents(part) == texts[part.first_record // BATCH_PAGES] for part in missing)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -366,11 +368,11 @@ def test_other_selections_are_other_work(tmp_path: Path) -> None:
 
 
 def test_the_ledger_is_asked_for_a_thousand_inputs_at_a_time(tmp_path: Path) -> None:
-    for number in range(2001):
+    for number in range(1001):
         (tmp_path / f"{number}.txt").touch()
     ledger = Ledger()
-    assert len(parts(tmp_path, ledger=ledger)) == 2001
-    assert ledger.asked == [1000, 1000, 1]
+    assert len(parts(tmp_path, ledger=ledger)) == 1001
+    assert ledger.asked == [1000, 1]
 
 
 def test_a_damaged_input_stays_done_once_loaded(tmp_path: Path) -> None:
@@ -382,6 +384,33 @@ def test_a_damaged_input_stays_done_once_loaded(tmp_path: Path) -> None:
     assert part.damage is not None
     ledger.load(part)
     assert planned(path, ledger=ledger) == [Skipped(part.input, 1)]
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz", "a.jsonl.zst", "a.warc.gz", "a.warc.zst"])
+def test_memory_does_not_grow_with_the_input(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An input of 64 MB is planned and read within what a few parts of 4 MB need."""
+    monkeypatch.setattr(planning, "BATCH_BYTES", 4 * 1024 * 1024)
+    _, kind, *compression = name.split(".")
+    filler = "x" * 100_000
+    record = b'{"html": "%s"}\n' % filler.encode() if kind == "jsonl" else warc_page(0, filler.encode())
+    store = {"": bytes, "gz": gzip.compress, "zst": zstandard.compress}["".join(compression)]
+    piece = store(record * 80)
+    with (tmp_path / name).open("wb") as file:
+        for _ in range(8):
+            file.write(piece)
+    tracemalloc.start()
+    try:
+        count = 0
+        for item in plan([str(tmp_path / name)], ALL, Ledger()):
+            assert isinstance(item, Part)
+            count += sum(isinstance(found, Page) for found in read_part(item, ALL, LIMITS))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert count == 640
+    assert peak < 20 * 1024 * 1024
 
 
 # --- packing ----------------------------------------------------------------------------------------------
