@@ -144,7 +144,7 @@ def _story(href: str, url: str | None, domain: str | None, here: str) -> str | N
     if domain is not None and registrable_domain(target) != domain:
         return None
     bare = _without_query(target)
-    if bare == here:
+    if here and bare == here:
         return None
     path = urlsplit(target).path
     if path in ("", "/") or _NOT_A_STORY.search(path):
