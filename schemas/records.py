@@ -232,6 +232,8 @@ class ExtractedPage:
     """Joins the text and HTML forms of one story; None where the page is no article."""
     headline_keys: tuple[str, ...]
     """`tasks.dedupe.headline_key` of each placement, in the same order."""
+    title_key: str | None = None
+    """The same of the title of an article: how sidebar headlines find it where no link does."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,7 @@ def article_row(page: ExtractedPage) -> Row:
         "summary": summary,
         "body": body,
         "story_key": digest(storable(page.story_key or "")),
-        "title_key": digest(headline_key(title)) if title else None,
+        "title_key": digest(storable(page.title_key)) if page.title_key else None,
         "canonical_url": _maybe(found.canonical_url),
         "authors": [storable(author) for author in found.authors],
         "published_on": published_on,

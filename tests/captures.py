@@ -58,6 +58,7 @@ def extracted(
         article_key=article_key(found, url) if is_article else None,
         story_key=story_key(found) if is_article else None,
         headline_keys=tuple(headline_key(headline.text) for headline in headlines),
+        title_key=headline_key(title) if is_article and title else None,
     )
 
 

@@ -290,6 +290,7 @@ def _extracted(extraction: Extraction, url: str, fetched_at: datetime | None) ->
         article_key=article_key(extraction, url) if extraction.is_article else None,
         story_key=story_key(extraction) if extraction.is_article else None,
         headline_keys=tuple(headline_key(headline.text) for headline in extraction.headlines),
+        title_key=headline_key(extraction.title) if extraction.is_article and extraction.title else None,
     )
 
 
