@@ -170,9 +170,13 @@ def _check_server(engine: Engine, parameters: dict[str, str], shown: str) -> Non
             why = why.replace(password, "***")
         raise ConfigError(f"Cannot open {shown}: {why}.") from None
     if version < OLDEST_SERVER:
-        raise ConfigError(f"{shown} runs PostgreSQL {version}; the oldest supported is {OLDEST_SERVER}.")
+        raise ConfigError(
+            f"PostgreSQL {version} of {shown} is too old; {OLDEST_SERVER} is the oldest supported."
+        )
     if encoding != "UTF8":
-        raise ConfigError(f"{shown} stores text as {encoding}; use a database created with ENCODING 'UTF8'.")
+        raise ConfigError(
+            f"Text in {shown} is stored as {encoding}; use a database created with ENCODING 'UTF8'."
+        )
 
 
 def _driver(connection: Any) -> Connection[Any]:
@@ -194,16 +198,19 @@ def _revisions() -> dict[str, str | None]:
 
 
 def _check_revision(engine: Engine, settings: Settings) -> None:
-    current, head = current_revision(engine), head_revision()
-    if current == head:
+    with _rights_explained(settings.schema):
+        current = current_revision(engine)
+    if current == head_revision():
         return
+    shown = display_url(settings)
     if current is not None and current not in _revisions():
-        raise ConfigError(f"{display_url(settings)} was written by a newer Broadsheet (revision {current}).")
+        raise ConfigError(f"The tables in {shown} were made by a newer Broadsheet (revision {current}).")
     if settings.database_url is None:
         upgrade(engine, settings.schema)
-        return
-    state = f"is at revision {current}" if current else f"has no tables in schema {settings.schema} yet"
-    raise ConfigError(f"{display_url(settings)} {state}; run `broadsheet db upgrade`.")
+    elif current is None:
+        raise ConfigError(f"There are no tables in {shown} yet; run `broadsheet db upgrade`.")
+    else:
+        raise ConfigError(f"The tables in {shown} are of an older Broadsheet; run `broadsheet db upgrade`.")
 
 
 @contextlib.contextmanager
@@ -213,20 +220,21 @@ def _migrating(engine: Engine, schema: str) -> Iterator[Config]:
 
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    with _rights_explained(schema), engine.begin() as connection:
+        name = f"{schema} migrations"
+        connection.execute(text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": name})
+        if connection.scalar(text("SELECT to_regnamespace(:schema)"), {"schema": schema}) is None:
+            connection.execute(text(f'CREATE SCHEMA "{schema}"'))
+        config.attributes.update(connection=connection, schema=schema)
+        yield config
+
+
+@contextlib.contextmanager
+def _rights_explained(schema: str) -> Iterator[None]:
     try:
-        with engine.begin() as connection:
-            connection.execute(
-                text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": f"{schema} migrations"}
-            )
-            exists = connection.scalar(
-                text("SELECT to_regnamespace(:schema) IS NOT NULL"), {"schema": schema}
-            )
-            if not exists:
-                connection.execute(text(f'CREATE SCHEMA "{schema}"'))
-            config.attributes.update(connection=connection, schema=schema)
-            yield config
+        yield
     except DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) == _INSUFFICIENT_PRIVILEGE:
-            why = str(error.orig).splitlines()[0]
-            raise ConfigError(f"The database role may not migrate schema {schema}: {why}.") from error
-        raise
+        if getattr(error.orig, "sqlstate", None) != _INSUFFICIENT_PRIVILEGE:
+            raise
+        why = str(error.orig).splitlines()[0]
+        raise ConfigError(f"The database role lacks a right on schema {schema}: {why}.") from error

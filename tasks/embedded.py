@@ -144,6 +144,8 @@ class _Cluster:
                 self._start()
 
     def leave(self, users: int) -> None:
+        if not self.place.exists():
+            return  # removed under our feet: the server notices and ends by itself
         with _open(self.place / "lock") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             fcntl.flock(users, fcntl.LOCK_UN)

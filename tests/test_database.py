@@ -117,12 +117,12 @@ def test_a_database_in_another_encoding_is_refused(server: str) -> None:
         said = refusal(settings_for(server.replace("/postgres?", "/latin?")))
         connection.execute(text("DROP DATABASE latin"))
     engine.dispose()
-    assert "stores text as LATIN1" in said
+    assert "is stored as LATIN1" in said
 
 
 def test_a_server_that_is_too_old_is_refused(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(door, "OLDEST_SERVER", 99)
-    assert refusal(settings).endswith("the oldest supported is 99.")
+    assert refusal(settings).endswith("is too old; 99 is the oldest supported.")
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,8 @@ def test_processes_that_find_an_empty_database_migrate_it_once(
 def test_a_server_of_ones_own_is_never_migrated_silently(empty_database_url: str) -> None:
     settings = settings_for(empty_database_url)
     said = refusal(settings)
-    assert said.endswith("has no tables in schema broadsheet yet; run `broadsheet db upgrade`.")
+    assert said.startswith("There are no tables in postgresql://")
+    assert said.endswith(" yet; run `broadsheet db upgrade`.")
     with open_database(settings, migrate="never") as engine:
         assert "broadsheet" not in inspect(engine).get_schema_names()
         upgrade(engine, "broadsheet")
@@ -213,7 +214,7 @@ def test_two_schemas_of_one_database_know_nothing_of_each_other(empty_database_u
     )
     with open_database(mine, migrate="never") as engine:
         upgrade(engine, "mine")
-    assert "schema other" in refusal(other)
+    assert "There are no tables" in refusal(other)
     with open_database(mine) as engine:
         assert inspect(engine).get_table_names(schema="public") == []
 
@@ -221,7 +222,7 @@ def test_two_schemas_of_one_database_know_nothing_of_each_other(empty_database_u
 def test_a_database_of_a_newer_version_is_refused(settings: Settings, database: Engine) -> None:
     with database.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = 'future'"))
-    assert "was written by a newer Broadsheet (revision future)" in refusal(settings)
+    assert "were made by a newer Broadsheet (revision future)" in refusal(settings)
 
 
 @pytest.mark.parametrize("which", ["server", "server15"])
@@ -235,12 +236,17 @@ def test_no_superuser_is_needed_but_the_right_to_create(which: str, request: pyt
         try:
             theirs = settings_for(url.replace("//broadsheet@/postgres?", f"//{name}@/{name}?"))
             with open_database(theirs, migrate="never") as opened:
-                with pytest.raises(ConfigError, match="may not migrate schema broadsheet: permission denied"):
+                with pytest.raises(
+                    ConfigError, match="lacks a right on schema broadsheet: permission denied"
+                ):
                     upgrade(opened, "broadsheet")
                 connection.execute(text(f"GRANT CREATE ON DATABASE {name} TO {name}"))
                 upgrade(opened, "broadsheet")
             with open_database(theirs) as opened:
                 assert current_revision(opened) == head_revision()
+                with opened.begin() as own:
+                    own.execute(text(f"REVOKE ALL ON alembic_version FROM {name}"))
+            assert "lacks a right on schema broadsheet: permission denied" in refusal(theirs)
         finally:
             connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
             connection.execute(text(f"DROP ROLE {name}"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -219,6 +220,14 @@ def test_a_lock_file_of_before_a_reboot_is_stale_though_its_process_id_lives(hom
     with use_embedded(home) as server, connect(server) as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
     assert postmaster(home) is None
+
+
+def test_a_home_removed_under_its_user_is_no_error(home: Path) -> None:
+    with use_embedded(home):
+        running = postmaster(home)
+        assert running is not None
+        shutil.rmtree(home)
+    os.kill(running, signal.SIGQUIT)  # it would end by itself within a minute
 
 
 def test_an_unfinished_cluster_is_made_anew(new_home: Callable[[], Path]) -> None:
