@@ -225,6 +225,14 @@ def test_a_database_of_a_newer_version_is_refused(settings: Settings, database: 
     assert "were made by a newer Broadsheet (revision future)" in refusal(settings)
 
 
+def test_a_database_of_an_older_version_names_the_command(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newest = head_revision()
+    monkeypatch.setattr(door, "_revisions", lambda: {newest: None, "next": newest})
+    assert refusal(settings).endswith("are of an older Broadsheet; run `broadsheet db upgrade`.")
+
+
 @pytest.mark.parametrize("which", ["server", "server15"])
 def test_no_superuser_is_needed_but_the_right_to_create(which: str, request: pytest.FixtureRequest) -> None:
     url: str = request.getfixturevalue(which)

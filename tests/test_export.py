@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -109,6 +110,16 @@ def test_every_format_says_the_same(newsroom: Engine, what: What) -> None:
         assert {name: row[name] for name in row if isinstance(record[name], str)} == {
             name: value for name, value in record.items() if isinstance(value, str)
         }
+
+
+@pytest.mark.parametrize("what", get_args(What))
+def test_every_column_is_documented_in_its_order(what: What) -> None:
+    page = (Path(__file__).parent.parent / "docs" / "exports.md").read_text()
+    table = page.partition(f"## {what}\n")[2].partition("\n## ")[0]
+    documented = [line for line in table.splitlines() if line.startswith("| `")]
+    assert documented == [
+        f"| `{column.name}` | {column.kind} | {column.meaning} |" for column in COLUMNS[what]
+    ]
 
 
 @pytest.mark.parametrize("what", get_args(What))
