@@ -62,7 +62,7 @@ def extract_text(text: str, url: str | None, fetched_at: datetime | None) -> Ext
     )
     reason = _no_article(rows, start, begin, end)
     if reason:
-        reader = HeadlineReader(None, unlabelled=True)
+        reader = HeadlineReader(None, unlabelled=reason in ("listing", "search"))
         reader.read(rows)
         return Extraction(
             False,
@@ -219,6 +219,8 @@ def _no_article(rows: Sequence[Row], start: int, begin: int, end: int) -> str | 
             hits = sum(1 for phrase in words(reason) if phrase in signs)
             if hits >= (1 if reason in ("not_found", "blocked") and length < 350 else 3):
                 return {"search_results": "search", "video_only": "video"}.get(reason, reason)
+    if length < _LEAST_VIDEO and _is_video(rows):
+        return "video"
     if not _consecutive(core) and _teasers(rows) >= _LISTED:
         return "listing"
     if length < _LEAST_BODY:
@@ -227,6 +229,18 @@ def _no_article(rows: Sequence[Row], start: int, begin: int, end: int) -> str | 
 
 
 _LISTED = 3
+_LEAST_VIDEO = 350
+_DURATION = re.compile(r"(?:\d{1,2}:)?\d{1,2}:\d\d")
+
+
+def _is_video(rows: Sequence[Row]) -> bool:
+    """True where a player stands above the first list: its length, and a word for what it is."""
+    top = rows[: next((index for index, row in enumerate(rows) if row.kind is Kind.LABEL), 20)][:20]
+    named = any(row.folded in _PLAYERS or row.folded.split(":")[0] in _PLAYERS for row in top)
+    return named and any(_DURATION.fullmatch(row.text) for row in top)
+
+
+_PLAYERS = frozenset({"video", "vídeo", "vidéo", "видео", "فيديو", "वीडियो", "watch", "watch live", "videos"})
 _PARAGRAPHS = (Kind.PROSE, Kind.SENTENCE)
 
 

@@ -13,6 +13,7 @@ _COST = {
     Kind.HEADLINE: -60,
     Kind.SHORT: -35,
     Kind.LABEL: -60,
+    Kind.POINTS: -40,
     Kind.GLUED: -15,
     Kind.SPONSORED: -80,
     Kind.FURNITURE: -8,
@@ -69,7 +70,7 @@ def _inline_lists(rows: Sequence[Row]) -> set[int]:
         stop = index + 1
         while stop < len(rows) and stop <= index + _INLINE_ITEMS and rows[stop].kind is Kind.HEADLINE:
             stop += 1
-        if stop + 1 < len(rows) and rows[stop].kind is Kind.PROSE and rows[stop + 1].kind is not Kind.HEADLINE:
+        if stop + 1 < len(rows) and rows[stop].kind in _PARAGRAPHS and rows[stop + 1].kind is not Kind.HEADLINE:
             found.update(range(index, stop))
     return found
 

@@ -43,7 +43,7 @@ def find_title(rows: Sequence[Row], start_of_body: int, end_of_body: int, url: s
     )
     slug = _slug_words(url)
     first = max(0, start_of_body - _TITLE_ROWS)
-    last = min(len(rows), start_of_body + 3)
+    last = _first_paragraphs(rows, start_of_body)
     seen: dict[str, int] = {}
     for row in rows[:last]:
         seen[row.folded] = seen.get(row.folded, 0) + 1
@@ -72,6 +72,16 @@ def find_title(rows: Sequence[Row], start_of_body: int, end_of_body: int, url: s
     return best
 
 
+def _first_paragraphs(rows: Sequence[Row], start: int) -> int:
+    """Where the second paragraph of the stretch begins, at most four rows on: no title stands below that."""
+    prose = 0
+    for index in range(start, min(len(rows), start + 4)):
+        prose += rows[index].kind is Kind.PROSE
+        if prose == 2:
+            return index
+    return min(len(rows), start + 3)
+
+
 def _title_score(rows: Sequence[Row], index: int, body_start: int, body: set[str], slug: set[str]) -> float:
     row = rows[index]
     own = content_words(row.text)
@@ -85,7 +95,7 @@ def _title_score(rows: Sequence[Row], index: int, body_start: int, body: set[str
         score += 1.0
     if row.kind in (Kind.SENTENCE, Kind.PROSE):
         score -= 1.5 if row.kind is Kind.SENTENCE else 2.5
-    if row.kind in (Kind.SHORT, Kind.CAPTION, Kind.BYLINE):
+    if row.kind in (Kind.SHORT, Kind.CAPTION, Kind.BYLINE, Kind.GLUED):
         score -= 1.0
     if count <= 12 and (names := split_authors(row.text)) and sum(map(len, names)) > 0.55 * len(row.text):
         score -= 2.5
@@ -130,7 +140,19 @@ def read_head(rows: Sequence[Row], title: int | None, body: int, language: str |
     for row in rows[max(0, top - 4) : top]:
         _read_meta(head, row, language)
     _read_below(head, rows, top + (title is not None), body, language)
+    if not head.authors:
+        head.authors = _lone_name(rows[top + (title is not None) : body])
     return head
+
+
+def _lone_name(rows: Sequence[Row]) -> list[str]:
+    """The one line of a head that is nothing but a person's name."""
+    for row in rows:
+        if row.kind is Kind.SHORT and 2 <= word_count(row.text) <= 3 and is_name(row.text):
+            names = split_authors(row.text)
+            if names == [row.text]:
+                return names
+    return []
 
 
 def clean_title(text: str) -> str:
@@ -140,11 +162,15 @@ def clean_title(text: str) -> str:
 
 def _read_below(head: Head, rows: Sequence[Row], begin: int, body: int, language: str | None) -> None:
     own = fold(head.title or "")
+    points = False
     for index in range(begin, body):
         row = rows[index]
         following = rows[index + 1] if index + 1 < len(rows) else None
-        if _read_meta(head, row, language) or (row.folded and row.folded in own):
+        if row.kind is Kind.POINTS:
+            points = True
+        if _read_meta(head, row, language) or (row.folded and row.folded in own) or (points and row.kind in _POINTS):
             continue
+        points = points and row.kind is Kind.POINTS
         if row.kind is Kind.CAPTION or (
             row.kind in (Kind.PROSE, Kind.SENTENCE) and _credit_follows(following)
         ):
@@ -170,6 +196,9 @@ def _read_below(head: Head, rows: Sequence[Row], begin: int, body: int, language
                 head.caption = row.text
 
 
+_POINTS = frozenset({Kind.HEADLINE, Kind.SENTENCE, Kind.SHORT})
+
+
 def _credit_follows(row: Row | None) -> bool:
     return row is not None and row.kind is Kind.CREDIT
 
@@ -189,6 +218,8 @@ def _bare_byline(rows: Sequence[Row], index: int) -> bool:
     if word_count(row.text) > 12:
         return False
     names = split_authors(row.text)
+    if row.text != row.text.title() and not any(letter.isupper() for letter in row.text) and word_count(row.text) > 4:
+        return False
     if not names or not all(2 <= len(name.split()) <= 4 and is_name(name) for name in names):
         return False
     near = [*rows[max(0, index - 2) : index], *rows[index + 1 : index + 3]]
@@ -267,17 +298,20 @@ def find_section(rows: Sequence[Row], top: int, title: str | None) -> str | None
             crumbs = [part for part in crumbs if fold(part) not in own and own not in fold(part) or not own]
             if len(crumbs) > 1:
                 return crumbs[-1]
-    candidates: list[Row] = []
-    for index in range(top - 1, max(-1, top - 4), -1):
+    run: list[Row] = []
+    for index in range(top - 1, max(-1, top - 8), -1):
         row = rows[index]
-        if (
-            row.kind in (Kind.CATEGORY, Kind.SHORT)
-            and word_count(row.text) <= 4
-            and not row.folded[:1].isdigit()
-        ):
-            candidates.append(row)
-        elif row.kind not in (Kind.DATE, Kind.FURNITURE, Kind.READING, Kind.CLOCK):
+        if own and row.folded and own in row.folded:
+            continue
+        if row.kind in (Kind.CATEGORY, Kind.SHORT, Kind.LABEL) and word_count(row.text) <= 4 and not row.folded[:1].isdigit():
+            run.append(row)
+        elif row.kind not in (Kind.DATE, Kind.READING, Kind.CLOCK) or run:
             break
-    known = [row for row in candidates if row.folded in words("categories")]
-    chosen = known[0] if known else (candidates[0] if candidates else None)
+    if len(run) >= _MENU:
+        return None
+    known = [row for row in run if row.folded in words("categories")]
+    chosen = known[0] if known else (run[0] if run else None)
     return label_text(chosen.text) if chosen else None
+
+
+_MENU = 4

@@ -44,6 +44,7 @@ def inline_items(rows: Sequence[Row], index: int, end: int) -> int:
 
 
 def _is_item(row: Row) -> bool:
+    """True for what a list inside a body can hold: no sentence that ends with a full stop."""
     if row.kind in (Kind.HEADLINE, Kind.GLUED):
         return len(row.text) <= _LONGEST_HEADLINE
     return row.kind is Kind.SHORT and word_count(row.text) >= 2 and len(row.text) >= 10
@@ -75,6 +76,8 @@ class HeadlineReader:
         match row.kind:
             case Kind.LABEL if opens_list(rows, index):
                 self._open(label_text(row.text))
+            case Kind.END if self._unlabelled and not self.headlines:
+                pass
             case Kind.SPONSORED | Kind.END:
                 self._reading, self._skipping, self._fresh = False, True, False
             case Kind.GLUED:

@@ -28,6 +28,7 @@ class Kind(Enum):
     HEADLINE = "headline"
     SHORT = "short"
     LABEL = "label"
+    POINTS = "label of key points"
     GLUED = "glued label"
     SPONSORED = "sponsored"
     FURNITURE = "furniture"
@@ -64,6 +65,7 @@ _NUMBER = re.compile(r"#?\d{1,4}[.):]?")
 _MARKS = re.compile(r"[\W_]+")
 _TERMINAL = re.compile(r"[.!?…。！？।؟][\"'”’»)\]]{0,3}$|[.!?…。！？।؟][\"”’»]?\s?\[\d+\]$")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+_DENSE = re.compile(r"[\u0590-\u08ff]")  # scripts that leave vowels out say as much in fewer letters
 _CRUMBS = re.compile(r"\s+[/»>›→|]\s+|\s*[»›]\s*")
 _URL = re.compile(r"(?:https?://|www\.)\S+")
 _CLOCK = re.compile(
@@ -118,7 +120,7 @@ def make_rows(lines: Sequence[Line]) -> list[Row]:
     for line in lines:
         for number, text in enumerate(_split_glued(line.text)):
             rows.append(make_row(text, 0 if number else line.gap))
-    return _credited_bylines(_prompts(rows))
+    return _captioned(_credited_bylines(_prompts(rows)))
 
 
 def _split_glued(text: str) -> tuple[str, ...]:
@@ -198,8 +200,8 @@ def _worded(text: str, folded: str) -> Kind | None:
             return Kind.FURNITURE if label not in words("categories") else Kind.CATEGORY
         if is_sponsored(text):
             return Kind.SPONSORED
-        if _is_menu(label):
-            return Kind.FURNITURE
+        if label in words("key_points"):
+            return Kind.POINTS
         if label in words("end_labels") and label not in words("list_labels"):
             return Kind.END
         if is_label(text):
@@ -214,6 +216,8 @@ def _worded(text: str, folded: str) -> Kind | None:
         return Kind.SIGNOFF
     if length <= 200 and _crumbs(text):
         return Kind.BREADCRUMB
+    if length <= 80 and _is_menu(label):
+        return Kind.FURNITURE
     if length <= 200 and _is_byline(text, folded):
         return Kind.BYLINE
     if start(folded, "signoff_starts") and length < 240:
@@ -270,7 +274,7 @@ def _is_byline(text: str, folded: str) -> bool:
 def _shaped(text: str) -> Kind:
     count, length = word_count(text), len(text)
     if is_terminated(text):
-        if length >= 90 and count >= 12:
+        if (length >= 90 and count >= 12) or (length >= 70 and count >= 12 and _DENSE.search(text)):
             return Kind.PROSE
         if count >= 4 and not text.endswith(("?", "!", "؟")):
             return Kind.SENTENCE
@@ -305,4 +309,19 @@ def _credited_bylines(rows: list[Row]) -> list[Row]:
     for row, following in zip(rows, rows[1:], strict=False):
         if row.kind is Kind.CREDIT and following.kind in (Kind.DATE, Kind.READING) and split_authors(row.text):
             row.kind = Kind.BYLINE
+    return rows
+
+
+def _captioned(rows: list[Row]) -> list[Row]:
+    """`Image caption,` says that what follows it, in the line or in the next, is a caption."""
+    for index, row in enumerate(rows):
+        if len(row.folded) > _FOLDED_LENGTH or not (length := start(row.folded, "caption_labels")):
+            continue
+        if row.folded[length:].strip(" ,:"):
+            if row.folded[length : length + 1] in ",:":
+                row.text, row.kind = row.text[length + 1 :].strip(), Kind.CAPTION
+        elif index + 1 < len(rows):
+            row.kind = Kind.FURNITURE
+            if rows[index + 1].kind in (Kind.HEADLINE, Kind.SENTENCE, Kind.PROSE, Kind.SHORT):
+                rows[index + 1].kind = Kind.CAPTION
     return rows

@@ -74,7 +74,7 @@ _ZONE = (
 def _after() -> re.Pattern[str]:
     at = alternation("at")
     return re.compile(
-        rf"(?:T|[\s,;|·•–—@-]{{0,6}}(?:\(?(?:{at})\b[\s:.]{{0,3}}|\b)?[\s,|·•–—-]{{0,4}})\(?(?:{_CLOCK}|{_CLOCK_HOUR})"
+        rf"(?:T|[\s,،;|·•–—@-]{{0,6}}(?:\(?(?:{at})\b[\s:.]{{0,3}}|\b)?[\s,|·•–—-]{{0,4}})\(?(?:{_CLOCK}|{_CLOCK_HOUR})"
         rf"(?:\s?(?:Uhr|hrs|hs|h|hod|ч)\b\.?)?(?:\s?[(,]?\s?(?-i:{_ZONE})\)?)?",
         re.IGNORECASE,
     )
@@ -82,7 +82,7 @@ def _after() -> re.Pattern[str]:
 
 _BEFORE = re.compile(
     rf"(?:{_CLOCK})(?:\s?(?:Uhr|hrs|hs|h)\b\.?)?(?:\s?\(?(?-i:{_ZONE})\)?)?"
-    r"[\s,;|·•–—-]{1,4}(?:on\s|am\s|le\s|el\s|del\s|em\s|(?:[^\W\d_]{2,12}[.,]?\s){1,2})?$",
+    r"[\s,،;|·•–—-]{1,4}(?:on\s|am\s|le\s|el\s|del\s|em\s|(?:[^\W\d_]{2,12}[.,]?\s){1,2})?$",
     re.IGNORECASE,
 )
 

@@ -62,8 +62,9 @@ def stopwords() -> Mapping[str, frozenset[str]]:
 
 @cache
 def alternation(kind: str) -> str:
-    """The words of one kind as a regular expression's alternatives, longest first, for folded text."""
-    return "|".join(re.escape(word) for word in sorted(words(kind), key=lambda word: (-len(word), word)))
+    """The words of one kind as a regular expression's alternatives, longest first, as written and folded."""
+    written = {word for table in _tables().values() for word in table.get(kind, ())} | words(kind)
+    return "|".join(re.escape(word) for word in sorted(written, key=lambda word: (-len(word), word)))
 
 
 _STEM = 2
