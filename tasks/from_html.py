@@ -38,6 +38,8 @@ _BYLINE = re.compile(
 _DATED = re.compile(r"(?<![a-z])(?:date|datum|fecha|time|timestamp|publish\w*|posted|meta|dateline|pubdate)(?![a-z])")
 _DAY = re.compile(r"\d.*(?:19|20)\d\d|(?:19|20)\d\d.*\d")
 _COMMENTS = re.compile(r"comment|respond|(?<![a-z])repl(?:y|ies)(?![a-z])")
+_MUCH_MORE = 1.4
+"""A declared text this many times longer than what is shown stands behind a paywall."""
 _ABOVE, _BELOW = 6, 12
 """Blocks before the heading and after it, before the body, that may show date, authors, reading time."""
 
@@ -299,9 +301,9 @@ def _body(data: Metadata, shown: _Shown) -> tuple[list[str], str]:
     """The paragraphs on the page, or the declared text where the page shows only its beginning."""
     visible = [*shown.standfirst, *shown.body]
     declared = data.article.get("articleBody")
-    if isinstance(declared, str) and len(declared) > 1.5 * sum(map(len, visible)) + 200:
+    if isinstance(declared, str) and len(declared) > _MUCH_MORE * sum(map(len, visible)) + 100:
         paragraphs = html_paragraphs(declared)
-        if sum(map(len, paragraphs)) > 1.5 * sum(map(len, visible)) + 200:
+        if sum(map(len, paragraphs)) > _MUCH_MORE * sum(map(len, visible)) + 100:
             return _without_repeats([*shown.standfirst, *paragraphs]), "jsonld"
     return visible, "dom"
 

@@ -59,7 +59,7 @@ def why_no_article(
         return None
     if _is_front(url) or (data.types & _LIST_TYPES and not dated):
         return "listing"
-    if size < _SHORT_BODY and headlines >= 10 and not dated:
+    if size < _SHORT_BODY and headlines >= (3 if size < 120 else 8) and not dated:
         return "listing"
     return None
 
