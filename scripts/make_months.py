@@ -12,10 +12,49 @@ from pathlib import Path
 from babel.dates import get_month_names
 
 TARGET = Path(__file__).parents[1] / "tasks" / "fields" / "data" / "months.json"
-LANGUAGES = (
-    "en de fr es pt tr ru ar hi it nl pl sv da nb fi cs sk hu ro el uk bg hr sr sl et lv lt is id ms vi ca eu gl "
-    "fa ur bn ta te mr he sw af sq bs mk az kk"
-).split()
+LANGUAGES = [
+    *(
+        "en",
+        "de",
+        "fr",
+        "es",
+        "pt",
+        "tr",
+        "ru",
+        "ar",
+        "hi",
+        "it",
+        "nl",
+        "pl",
+        "sv",
+        "da",
+        "nb",
+        "fi",
+        "cs",
+        "sk",
+    ),
+    *(
+        "hu",
+        "ro",
+        "el",
+        "uk",
+        "bg",
+        "hr",
+        "sr",
+        "sl",
+        "et",
+        "lv",
+        "lt",
+        "is",
+        "id",
+        "ms",
+        "vi",
+        "ca",
+        "eu",
+        "gl",
+    ),
+    *("fa", "ur", "bn", "ta", "te", "mr", "he", "sw", "af", "sq", "bs", "mk", "az", "kk"),
+]
 REGIONS = {
     "de_AT": "de",
     "pt_PT": "pt",

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 from schemas.records import Extraction, Headline
@@ -18,15 +19,14 @@ from tasks.clean import Line, text_lines
 from tasks.fields.agencies import find_agency
 from tasks.fields.captions import split_credit
 from tasks.fields.dates import ParsedDate, find_date
-from tasks.fields.labels import is_label
 from tasks.fields.language import detect_language
 from tasks.fields.lexicon import fold, words
 from tasks.fields.people import split_authors
 from tasks.text_body import find_core, is_crosshead, is_paragraph, trim_head
 from tasks.text_head import Head, clean_title, content_words, find_title, read_head, read_source, take_dates
 from tasks.text_lists import HeadlineReader, inline_items, opens_list
+from tasks.text_rows import Kind, Row, make_rows, word_count
 from tasks.text_runs import join_runs
-from tasks.text_rows import Kind, Row, make_row, make_rows, word_count
 
 _DATE_PREFIX = re.compile(r"\s?date ((?:19|20)\d\d(?:-\d\d){0,2})(?=\s|$)\s?")
 _DATELINE_AGENCY = re.compile(r"^.{0,90}?[(\[]([^()\[\]]{2,40})[)\]]\s?[-–—.:]")
@@ -117,7 +117,7 @@ def _read_body(
             if head.caption is None and not paragraphs:
                 head.caption, head.credit = split_credit(row.text)
         elif is_paragraph(row) or is_crosshead(rows, index, begin, end):
-            if row.folded != title and not (row.text == head.summary):
+            if row.folded != title and row.text != head.summary:
                 paragraphs.append(row.text)
         elif row.kind is Kind.SOURCE:
             head.agency = head.agency or read_source(row.text)
@@ -164,13 +164,11 @@ def _assemble(
     prefix: str | None,
     language: str | None,
 ) -> Extraction:
-    provenance = {name: "text" for name in ("title", "body", "headlines")}
+    provenance = dict.fromkeys(("title", "body", "headlines"), "text")
     published = head.published
-    if stated := _pasted_date(pasted.get("datePublished")):
-        if published is None or (
-            published.iso[:10] == stated.iso[:10] and len(stated.iso) > len(published.iso)
-        ):
-            published, provenance["published_at"] = stated, "jsonld"
+    stated = _pasted_date(pasted.get("datePublished"))
+    if stated and (published is None or _refines(stated, published)):
+        published, provenance["published_at"] = stated, "jsonld"
     published = published or head.updated
     if published is None and prefix and (dated := find_date(prefix)):
         published = dated
@@ -203,6 +201,11 @@ def _assemble(
         provenance=provenance,
         confidence=round(min(1.0, 0.3 + length / 3000 + (0.2 if title else 0.0)), 2),
     )
+
+
+def _refines(finer: ParsedDate, coarser: ParsedDate) -> bool:
+    """True where both state the same day, the first with more of the time."""
+    return finer.iso[:10] == coarser.iso[:10] and len(finer.iso) > len(coarser.iso)
 
 
 # --- what is no article ----------------------------------------------------------------------------
@@ -246,7 +249,7 @@ _PARAGRAPHS = (Kind.PROSE, Kind.SENTENCE)
 
 def _consecutive(core: Sequence[Row]) -> bool:
     """True where paragraphs follow each other, as only articles have them."""
-    return any(one.kind in _PARAGRAPHS and two.kind in _PARAGRAPHS for one, two in zip(core, core[1:], strict=False))
+    return any(one.kind in _PARAGRAPHS and two.kind in _PARAGRAPHS for one, two in pairwise(core))
 
 
 def _teasers(rows: Sequence[Row]) -> int:
@@ -264,7 +267,7 @@ _MOST_JSON = 5
 
 
 def pasted_json(text: str) -> tuple[dict[str, Any], str]:
-    """JSON-LD that was flattened into the text: the article's object ({} if none), and the text without it."""
+    """The article's object of JSON-LD flattened into the text ({} if none), and the text without it."""
     decoder = json.JSONDecoder()
     article: dict[str, Any] = {}
     for _ in range(_MOST_JSON):

@@ -54,9 +54,23 @@ def find_core(rows: Sequence[Row]) -> tuple[int, int]:
         total += _INLINE_COST if index in inside else row_value(row)
         if total > best:
             best, best_span = total, (begin, index + 1)
-    return best_span
+    return best_span[0], _extended(rows, best_span[1])
 
 
+def _extended(rows: Sequence[Row], end: int) -> int:
+    """The end of the stretch moved past short closing paragraphs that stand right below it."""
+    index = end
+    while end and index < len(rows) and index - end <= _ASIDE_ROWS:
+        row = rows[index]
+        if row.kind is Kind.SENTENCE and is_terminated(row.text) and len(row.text.split()) >= _CLOSING_WORDS:
+            end = index + 1
+        elif row.kind not in (Kind.FURNITURE, Kind.PROMPT, Kind.GLUED, Kind.CAPTION):
+            break
+        index += 1
+    return end
+
+
+_ASIDE_ROWS, _CLOSING_WORDS = 4, 8
 _INLINE_COST = -15
 _INLINE_ITEMS = 4
 
@@ -65,12 +79,20 @@ def _inline_lists(rows: Sequence[Row]) -> set[int]:
     """Rows of short labelled lists that stand between two paragraphs: they do not end the body."""
     found: set[int] = set()
     for index, row in enumerate(rows):
-        if row.kind is not Kind.LABEL or not index or rows[index - 1].kind not in _PARAGRAPHS | {Kind.FURNITURE}:
+        if (
+            row.kind is not Kind.LABEL
+            or not index
+            or rows[index - 1].kind not in _PARAGRAPHS | {Kind.FURNITURE}
+        ):
             continue
         stop = index + 1
         while stop < len(rows) and stop <= index + _INLINE_ITEMS and rows[stop].kind is Kind.HEADLINE:
             stop += 1
-        if stop + 1 < len(rows) and rows[stop].kind in _PARAGRAPHS and rows[stop + 1].kind is not Kind.HEADLINE:
+        if (
+            stop + 1 < len(rows)
+            and rows[stop].kind in _PARAGRAPHS
+            and rows[stop + 1].kind is not Kind.HEADLINE
+        ):
             found.update(range(index, stop))
     return found
 
@@ -84,7 +106,7 @@ _HEAD_PROSE = 2
 
 
 def trim_head(rows: Sequence[Row], start: int, end: int, title: str | None) -> int:
-    """First row of the body proper: title, standfirst, byline, date and caption at the front belong to the head."""
+    """First row of the body proper: standfirst, byline, date and caption at the front are the head's."""
     begin, prose = start, 0
     for index in range(start, min(end, start + _HEAD_ROWS)):
         row = rows[index]

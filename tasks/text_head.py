@@ -168,7 +168,11 @@ def _read_below(head: Head, rows: Sequence[Row], begin: int, body: int, language
         following = rows[index + 1] if index + 1 < len(rows) else None
         if row.kind is Kind.POINTS:
             points = True
-        if _read_meta(head, row, language) or (row.folded and row.folded in own) or (points and row.kind in _POINTS):
+        if (
+            _read_meta(head, row, language)
+            or (row.folded and row.folded in own)
+            or (points and row.kind in _POINTS)
+        ):
             continue
         points = points and row.kind is Kind.POINTS
         if row.kind is Kind.CAPTION or (
@@ -218,7 +222,7 @@ def _bare_byline(rows: Sequence[Row], index: int) -> bool:
     if word_count(row.text) > 12:
         return False
     names = split_authors(row.text)
-    if row.text != row.text.title() and not any(letter.isupper() for letter in row.text) and word_count(row.text) > 4:
+    if word_count(row.text) > 4 and not any(letter.isupper() for letter in row.text):
         return False
     if not names or not all(2 <= len(name.split()) <= 4 and is_name(name) for name in names):
         return False
@@ -266,7 +270,7 @@ def read_source(text: str) -> str | None:
     if agency:
         return agency
     name = text[start(fold(text), "source") :].lstrip(" :|/")
-    return name if name and word_count(name) <= 4 else None
+    return name if name and word_count(name) <= 4 and fold(name) not in words("desks") else None
 
 
 def take_dates(head: Head, text: str, language: str | None) -> None:
@@ -275,7 +279,7 @@ def take_dates(head: Head, text: str, language: str | None) -> None:
     for dated in find_dates(text, language=language):
         lead = fold(text[end : dated.start]).strip(" |·•:,-–(")
         end = dated.end
-        if _ends_with(lead, "updated") and not _ends_with(lead, "published"):
+        if _ends_with(lead, "updated"):
             head.updated = head.updated or dated
         elif head.published is None:
             head.published = dated
@@ -295,7 +299,11 @@ def find_section(rows: Sequence[Row], top: int, title: str | None) -> str | None
         row = rows[index]
         if row.kind is Kind.BREADCRUMB:
             crumbs = [part.strip() for part in _CRUMBS.split(row.text) if part.strip()]
-            crumbs = [part for part in crumbs if fold(part) not in own and own not in fold(part) or not own]
+            crumbs = [
+                part
+                for part in crumbs
+                if not own or (own not in fold(part) and not own.startswith(fold(part)[:24].ljust(24)))
+            ]
             if len(crumbs) > 1:
                 return crumbs[-1]
     run: list[Row] = []
@@ -303,15 +311,25 @@ def find_section(rows: Sequence[Row], top: int, title: str | None) -> str | None
         row = rows[index]
         if own and row.folded and own in row.folded:
             continue
-        if row.kind in (Kind.CATEGORY, Kind.SHORT, Kind.LABEL) and word_count(row.text) <= 4 and not row.folded[:1].isdigit():
+        if (
+            row.kind in (Kind.CATEGORY, Kind.SHORT, Kind.LABEL)
+            and word_count(row.text) <= 4
+            and not row.folded[:1].isdigit()
+        ):
             run.append(row)
         elif row.kind not in (Kind.DATE, Kind.READING, Kind.CLOCK) or run:
             break
-    if len(run) >= _MENU:
+    if len(run) >= _MENU and not _below_home(rows, run):
         return None
     known = [row for row in run if row.folded in words("categories")]
     chosen = known[0] if known else (run[0] if run else None)
     return label_text(chosen.text) if chosen else None
 
 
-_MENU = 4
+_MENU = 3
+"""So many section names below each other are a menu, unless they begin at "Home" as a breadcrumb does."""
+
+
+def _below_home(rows: Sequence[Row], run: Sequence[Row]) -> bool:
+    first = next(index for index, row in enumerate(rows) if row is run[-1])
+    return first > 0 and rows[first - 1].folded in words("home")

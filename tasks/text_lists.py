@@ -54,8 +54,10 @@ class HeadlineReader:
     """Reads rows in page order and keeps the headlines that lists place on the page."""
 
     def __init__(self, title: str | None, *, unlabelled: bool) -> None:
-        """`title`: the article's own, folded, which is never a sidebar headline. `unlabelled`: whether runs of
-        headlines without any label count."""
+        """Args:
+        title: the article's own, folded, which is never a sidebar headline.
+        unlabelled: whether headlines outside any labelled list count.
+        """
         self.headlines: list[Headline] = []
         self._title = title
         self._unlabelled = unlabelled

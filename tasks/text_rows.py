@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
+from itertools import pairwise
 
 from tasks.clean import Line
 from tasks.fields.captions import is_credit, split_credit
@@ -261,7 +262,7 @@ def _crumbs(text: str) -> bool:
 
 def _is_byline(text: str, folded: str) -> bool:
     rest, led = strip_byline_start(text)
-    if not led or text[:1].islower() and not rest[:1].isupper():
+    if not led or (text[:1].islower() and not rest[:1].isupper()):
         return False
     if is_terminated(text) and word_count(text) > 8:
         return False
@@ -280,7 +281,7 @@ def _shaped(text: str) -> Kind:
             return Kind.SENTENCE
     elif length >= 200 or (length >= 130 and _sentences(text)):
         return Kind.PROSE
-    if 3 <= count and 14 <= length or count >= 5:
+    if (count >= 3 and length >= 14) or count >= 5:
         return Kind.HEADLINE
     return Kind.SHORT
 
@@ -291,7 +292,7 @@ _PROMPT_LINES = 4
 def _prompts(rows: list[Row]) -> list[Row]:
     """Short lines between a prompt ("Sign up for …") and the button that ends it belong to it."""
     for index, row in enumerate(rows):
-        if row.kind is not Kind.PROMPT:
+        if row.kind is not Kind.PROMPT and row.folded not in words("newsletter"):
             continue
         for end in range(index + 1, min(len(rows), index + 1 + _PROMPT_LINES)):
             if rows[end].kind in (Kind.FURNITURE, Kind.PROMPT):
@@ -306,8 +307,12 @@ def _prompts(rows: list[Row]) -> list[Row]:
 
 def _credited_bylines(rows: list[Row]) -> list[Row]:
     """`Name / AGENCY` right above a date is a byline, below a picture a credit."""
-    for row, following in zip(rows, rows[1:], strict=False):
-        if row.kind is Kind.CREDIT and following.kind in (Kind.DATE, Kind.READING) and split_authors(row.text):
+    for row, following in pairwise(rows):
+        if (
+            row.kind is Kind.CREDIT
+            and following.kind in (Kind.DATE, Kind.READING)
+            and split_authors(row.text)
+        ):
             row.kind = Kind.BYLINE
     return rows
 

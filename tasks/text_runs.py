@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 from tasks.clean import Line
 from tasks.fields.lexicon import fold, start, words
@@ -54,7 +55,11 @@ def _continues(before: str, after: str) -> bool:
     if _CLOSING.match(after):
         return True
     dashed = _DASHED.match(after)
-    if not (dashed.group(1) if dashed else after[0]).islower() or after[1:2].isupper() or before.endswith(":"):
+    if (
+        not (dashed.group(1) if dashed else after[0]).islower()
+        or after[1:2].isupper()
+        or before.endswith(":")
+    ):
         return False
     return (not is_terminated(before) or bool(_ENDS_QUOTED.search(before))) and not _stands_alone(after)
 
@@ -72,14 +77,16 @@ def _stands_alone(text: str) -> bool:
     if len(text) > _LINK:
         return False
     folded = fold(text)
-    return folded in words("furniture") or folded in words("list_labels") or start(folded, "byline_starts") > 0
+    return (
+        folded in words("furniture") or folded in words("list_labels") or start(folded, "byline_starts") > 0
+    )
 
 
 def _is_running(chain: Sequence[Line]) -> bool:
     rest = [line.text for line in chain[1:]]
     if sum(len(line.text) for line in chain) < _REST:
         return False
-    if not any(_continues(one.text, two.text) for one, two in zip(chain, chain[1:], strict=False)):
+    if not any(_continues(one.text, two.text) for one, two in pairwise(chain)):
         return False
     return (
         is_terminated(chain[-1].text)
@@ -90,6 +97,6 @@ def _is_running(chain: Sequence[Line]) -> bool:
 
 def _glue(pieces: Sequence[str]) -> str:
     parts = [pieces[0]]
-    for before, piece in zip(pieces, pieces[1:], strict=False):
+    for before, piece in pairwise(pieces):
         parts.append(piece if _CLOSING.match(piece) or _OPENING.search(before) else f" {piece}")
     return "".join(parts)

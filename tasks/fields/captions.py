@@ -31,6 +31,7 @@ def _marked() -> re.Pattern[str]:
 
 
 _SLASH = re.compile(r"\s/\s+([^/]{2,60})$")
+_HOLDER = re.compile(r"(?<=[.!?…»”])\s+([^.!?…:,;()]{3,36})$")  # `… 2023. JO DOE / AGENCY`
 _BRACKET = re.compile(r"\s*[(\[]([^()\[\]]{2,90})[)\]]\s*\.?$")
 _GLUED = re.compile(r"(?<=[.!?…”\"'’)])\s*([^.!?…]{2,70})$")
 _SOURCE_LIKE = re.compile(r"(?<!\w)[A-ZÀ-Þ][^\s/]{0,40}(?:\s[^\s/]{1,40}){0,4}/[A-ZÀ-Þ][^/]{1,50}$")
@@ -51,7 +52,7 @@ def is_credit(text: str) -> bool:
     if not 2 <= len(text) <= _CREDIT_LENGTH:
         return False
     folded = fold(text)
-    if text.startswith(("©", "(c)")) or start(folded, "credit") and _lead().match(text):
+    if text.startswith(("©", "(c)")) or (start(folded, "credit") and _lead().match(text)):
         return True
     return bool(_SOURCE_LIKE.fullmatch(text)) or (len(text.split()) <= 4 and find_agency(text) is not None)
 
@@ -76,7 +77,10 @@ def split_credit(text: str) -> tuple[str | None, str | None]:
             continue
         found = pattern.search(text)
         if found and (trusted or _looks_credit(found.group(1), bracket=pattern is _BRACKET)):
-            return _whole(text[: found.start()]), strip_credit(found.group(1)) or None
+            caption, credit = text[: found.start()], strip_credit(found.group(1))
+            if pattern is _SLASH and (holder := _HOLDER.search(caption)):
+                caption, credit = caption[: holder.start()], f"{holder.group(1)} / {credit}"
+            return _whole(caption), credit or None
     if is_credit(text):
         return None, strip_credit(text) or None
     return _whole(text), None
@@ -88,8 +92,7 @@ def _looks_credit(text: str, *, bracket: bool) -> bool:
         return False
     folded = fold(text)
     if (
-        find_agency(text)
-        and len(words) <= 6
+        (find_agency(text) and len(words) <= 6)
         or "/" in text
         or re.search(rf"(?<!\w)(?:{alternation('credit')})(?!\w)", folded)
     ):

@@ -113,9 +113,7 @@ def month_number(word: str, language: str | None = None) -> int | None:
     """1 … 12 for a month's name or abbreviation in any language, else None."""
     merged, by_language = _months()
     name = fold(word).strip(".")
-    if language in by_language and name in by_language[language]:
-        return by_language[language][name]
-    number = merged.get(name)
+    number = by_language.get(language or "", {}).get(name) or merged.get(name)
     if number is None and name.startswith("d'"):
         number = merged.get(name[2:])
     return number

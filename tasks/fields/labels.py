@@ -102,7 +102,7 @@ def split_label(text: str) -> tuple[str | None, str]:
 
 
 def _glued(label: str, following: str) -> bool:
-    """True where a new word begins right behind the label: `RelatedOutlet`, not `Explorer`, not `Related to`."""
+    """True where a new word begins right behind the label: `RelatedOutlet`, not `Explorer`."""
     return label[:1].isupper() and label[-1:].islower() and following[:1].isupper()
 
 
@@ -141,7 +141,7 @@ _GLUED_DATE = re.compile(r"(?<=[^\W\d_A-Z])(?=[A-Z][a-z]{2,8}\.?\s\d)|(?<=[^\W\d
 
 
 def strip_trailing_date(text: str) -> str:
-    """Text without a date at its very end, glued or after a separator; dates that belong to the sentence stay."""
+    """Text without a date at its end, glued or after a separator; a date inside the sentence stays."""
     cut = max(0, len(text) - _TAIL)
     tail = text[cut:]
     if not any(letter.isdigit() for letter in tail):

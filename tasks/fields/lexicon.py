@@ -19,7 +19,7 @@ _QUOTES = str.maketrans(
 
 
 def fold(text: str) -> str:
-    """Text for comparison: no case, one form of quotes, white space collapsed, dotless and dotted i as one."""
+    """Text for comparison: no case, one form of quotes and spaces, dotless and dotted i as one."""
     return _fold_short(text) if len(text) <= 300 else _fold(text)
 
 

@@ -21,8 +21,44 @@ _NAMES = re.compile(
 _NAME_WORD = re.compile(r"[^\W\d_]", re.UNICODE)
 _SUFFIX = re.compile(r"^(?:jr|sr|ii|iii|iv|phd|ph\.d|md|m\.d|dr|mba|esq)\.?$", re.IGNORECASE)
 _PARTICLES = frozenset(
-    "de da do dos das del della di du des d' la le las los el al bin bint ibn ben abu van von der den ter ten zu zum "
-    "y e i und of st. san dela mac mc o' af av ul ur".split()
+    [
+        "de",
+        "da",
+        "do",
+        "dos",
+        "das",
+        "del",
+        "della",
+        "di",
+        "du",
+        "des",
+        "d'",
+        "la",
+        "le",
+        "las",
+        "los",
+        "el",
+        "al",
+    ]
+    + [
+        "bin",
+        "bint",
+        "ibn",
+        "ben",
+        "abu",
+        "van",
+        "von",
+        "der",
+        "den",
+        "ter",
+        "ten",
+        "zu",
+        "zum",
+        "y",
+        "e",
+        "i",
+    ]
+    + ["und", "of", "st.", "san", "dela", "mac", "mc", "o'", "af", "av", "ul", "ur"]
 )
 _CASELESS = re.compile(r"[\u0590-\u08ff\u0900-\u0dff\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
@@ -44,7 +80,7 @@ def strip_byline_start(text: str) -> tuple[str, bool]:
 
 
 def is_name(text: str) -> bool:
-    """True for what can be a person's name: one to five words, each with a capital where the script has them."""
+    """True for what can be a person's name: up to six words, with capitals where the script has them."""
     if not 3 <= len(text) <= 60 or any(mark in text for mark in '?!:"“”«»()[]{}<>=%$€£#'):
         return False
     parts = text.split()
@@ -79,7 +115,7 @@ def _without_role(name: str) -> str:
 
 
 def split_authors(text: str) -> list[str]:
-    """The persons a byline names, as printed and in order: without "By", roles, e-mails, places, agencies, dates."""
+    """The persons a byline names, as printed, in order: no "By", roles, e-mails, places, agencies, dates."""
     text, *others = _MAIL.split(text[:_LONGEST])
     for other in others:  # behind an address stands the outlet, unless the sentence goes on
         if _NAMES.match(other):
