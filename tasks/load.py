@@ -118,11 +118,13 @@ def _rejected(rejection: Rejection) -> Row:
         "source": source_name(rejection.source, rejection.url),
         "content_type": storable(rejection.content_type) if rejection.content_type else None,
     }
+    key = _origin_key(rejection.origin_uri, rejection.origin_record)
     if rejection.content is None:
-        key = _origin_key(rejection.origin_uri, rejection.origin_record)
         return entry | {"key": key, "digest": None, "byte_count": None}
     page = Page(rejection.content, "html", url=rejection.url, fetched_at=rejection.fetched_at)
-    return entry | {"key": page.key, "digest": page.digest, "byte_count": len(page.content)}
+    if rejection.kind is not None:  # else the bytes are a record in which no page was found
+        key = page.key
+    return entry | {"key": key, "digest": page.digest, "byte_count": len(page.content)}
 
 
 def _refused(page: ExtractedPage, why: str) -> Row:
@@ -280,4 +282,9 @@ def _ensure_partition(engine: Engine) -> None:
 
 
 def _exists(connection: Connection, table: str) -> bool:
-    return connection.scalar(text("SELECT to_regclass(:table)"), {"table": table}) is not None
+    # Not by to_regclass: it may answer from before the lock was waited for.
+    statement = (
+        "SELECT EXISTS (SELECT FROM pg_class WHERE relname = :table AND relnamespace = "
+        "to_regnamespace(current_schema()))"
+    )
+    return bool(connection.scalar(text(statement), {"table": table}))

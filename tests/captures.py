@@ -35,7 +35,7 @@ def extracted(
     **fields: Any,
 ) -> ExtractedPage:
     url = url or f"https://gazette.example/news/{number}"
-    page = Page(f"{title}{body}{fetched_at}".encode(), "html", url=url, fetched_at=fetched_at)
+    page = Page(repr((title, body)).encode(), "html", url=url, fetched_at=fetched_at)
     found = Extraction(
         is_article=is_article,
         title=title,

@@ -2,12 +2,76 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import itertools
+import random
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from captures import extracted, load, rows
-from sqlalchemy import Engine
+import psycopg
+import pytest
+from captures import extracted, load, of, rows
+from sqlalchemy import Engine, create_engine, event, text
 
-from schemas.records import Counts
+from schemas.errors import LoadError, TransientLoadError
+from schemas.records import Batch, Counts, ExtractedPage, Headline, Input, LoadReport, Part, Rejection
+from schemas.tables import SIGHTINGS_PARTITION_PAGES
+from tasks.ledger import start_run
+from tasks.load import load_batch
+from tasks.settle import settle
+
+MONDAY = datetime(2026, 3, 2, 6, tzinfo=UTC)
+TUESDAY = MONDAY + timedelta(days=1)
+WEDNESDAY = MONDAY + timedelta(days=2)
+
+FERRY = Headline("Ferry to Dol delayed", "Explore", "Bo Lind", "https://gazette.example/ferry?utm_source=x")
+TOLL = Headline("Toll doubles", "Most read", None, None)
+
+CONTENT = {
+    "articles": """
+        SELECT encode(a.key, 'hex'), s.name, a.title, a.summary, a.body, a.authors, a.fetched_at, a.url,
+               a.search::text, encode(a.page_key, 'hex')
+        FROM articles a LEFT JOIN sources s ON s.id = a.source_id""",
+    "versions": """
+        SELECT encode(a.key, 'hex'), v.title, v.summary, v.body, encode(v.title_key, 'hex')
+        FROM article_versions v JOIN articles a ON a.id = v.article_id""",
+    "pages": """
+        SELECT encode(p.key, 'hex'), encode(a.key, 'hex'), s.name, p.url, p.fetched_at, p.origin_record
+        FROM pages p LEFT JOIN articles a ON a.id = p.article_id LEFT JOIN sources s ON s.id = p.source_id""",
+    "sightings": """
+        SELECT encode(p.key, 'hex'), g.position, v.text, h.text, t.url, l.text, b.text, encode(ta.key, 'hex')
+        FROM headline_sightings g
+        JOIN pages p ON p.id = g.page_id
+        JOIN headline_variants v ON v.id = g.variant_id
+        LEFT JOIN headlines h ON h.id = v.headline_id
+        LEFT JOIN link_targets t ON t.id = g.target_id
+        LEFT JOIN articles ta ON ta.id = t.article_id
+        LEFT JOIN sidebar_labels l ON l.id = g.label_id
+        LEFT JOIN bylines b ON b.id = g.byline_id""",
+    "headlines": """
+        SELECT h.key, h.text, m.key, encode(a.key, 'hex'), h.linked_by
+        FROM headlines h
+        LEFT JOIN headlines m ON m.id = h.merged_into
+        LEFT JOIN articles a ON a.id = h.article_id""",
+}
+"""What is loaded, by natural keys alone."""
+
+
+def content(engine: Engine) -> dict[str, list[tuple[Any, ...]]]:
+    return {name: sorted(rows(engine, query), key=repr) for name, query in CONTENT.items()}
+
+
+def empty(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "TRUNCATE runs, sources, articles, headlines, headline_variants, link_targets,"
+                " headline_sightings, quarantine CASCADE"
+            )
+        )
 
 
 def test_a_new_article_is_loaded_with_all_its_fields(database: Engine) -> None:
@@ -22,22 +86,387 @@ def test_a_new_article_is_loaded_with_all_its_fields(database: Engine) -> None:
         provenance={"title": "jsonld"},
     )
     assert load(database, page).counts == Counts(read=1, loaded=1)
-    [row] = rows(
+    assert rows(
         database,
         "SELECT title, summary, authors, published_on::text, published_at, updated_on, read_minutes, body,"
         " provenance, url, word_count, fetched_at FROM articles",
+    ) == [
+        (
+            "Storks return to Dol",
+            "A standfirst.",
+            ["Ana Kos", "Bo Lind"],
+            "2026-03-01",
+            datetime(2026, 3, 2, 4, 30, tzinfo=UTC),
+            None,
+            2,
+            "The first pair was seen on Sunday.\n\nMore are on their way.",
+            {"title": "jsonld"},
+            "https://gazette.example/news/0",
+            12,
+            None,
+        )
+    ]
+
+
+# --- outcomes ---------------------------------------------------------------------------------------
+
+
+def test_every_outcome(database: Engine) -> None:
+    monday = extracted(1, fetched_at=MONDAY)
+    assert load(database, monday).counts == Counts(read=1, loaded=1)
+    assert load(database, monday).counts == Counts(read=1, unchanged=1)
+    assert load(database, extracted(1, fetched_at=TUESDAY)).counts == Counts(read=1, duplicate=1)
+    assert load(database, extracted(1, title="Storks leave", fetched_at=WEDNESDAY)).counts == Counts(
+        read=1, updated=1
     )
-    assert row == (
-        "Storks return to Dol",
-        "A standfirst.",
-        ["Ana Kos", "Bo Lind"],
-        "2026-03-01",
-        datetime(2026, 3, 2, 4, 30, tzinfo=UTC),
-        None,
-        2,
-        "The first pair was seen on Sunday.\n\nMore are on their way.",
-        {"title": "jsonld"},
-        "https://gazette.example/news/0",
-        12,
-        None,
+    older = extracted(1, title="Storks are expected", fetched_at=MONDAY - timedelta(days=1))
+    assert load(database, older).counts == Counts(read=1, duplicate=1)
+    listing = extracted(2, is_article=False, reason="listing")
+    assert load(database, listing).counts == Counts(read=1, non_article=1)
+    assert load(database, listing).counts == Counts(read=1, unchanged=1)
+    rejection = Rejection("timeout", "extract", "20 s", "file:///pages", 9, content=b"slow")
+    assert load(database, rejection).counts == Counts(read=1, quarantined=1)
+    assert rows(database, "SELECT title FROM articles") == [("Storks leave",)]
+    assert len(rows(database, "SELECT FROM article_versions")) == 3
+    assert len(rows(database, "SELECT FROM pages WHERE article_id IS NOT NULL")) == 4
+
+
+def test_outcomes_within_one_batch(database: Engine) -> None:
+    report = load(
+        database,
+        extracted(1, fetched_at=MONDAY),
+        extracted(1, fetched_at=MONDAY),
+        extracted(1, title="Storks leave", fetched_at=TUESDAY),
+        extracted(1, title="Storks are expected", fetched_at=None),
+        extracted(2, is_article=False),
+        extracted(3),
     )
+    assert report.counts == Counts(read=6, loaded=2, duplicate=2, unchanged=1, non_article=1)
+    assert rows(database, "SELECT title FROM articles ORDER BY title") == [
+        ("Storks leave",),
+        ("Storks return to Dol",),
+    ]
+
+
+def test_newer_fields_replace_older_ones_though_the_text_is_the_same(database: Engine) -> None:
+    load(database, extracted(1, fetched_at=MONDAY, section="News"))
+    load(database, extracted(1, fetched_at=TUESDAY, section="Nature"))
+    load(database, extracted(1, fetched_at=MONDAY - timedelta(days=1), section="Birds"))
+    assert rows(database, "SELECT section, fetched_at FROM articles") == [("Nature", TUESDAY)]
+
+
+def test_the_report_and_its_row_agree(database: Engine) -> None:
+    rejection = Rejection("timeout", "extract", "20 s", "file:///pages", 9, content=b"slow")
+    report = load(database, extracted(1, headlines=[FERRY, TOLL]), rejection)
+    assert report == LoadReport(
+        counts=Counts(read=2, loaded=1, quarantined=1),
+        quarantined_by_reason={"timeout": 1},
+        sightings=2,
+    )
+    assert rows(
+        database, "SELECT read, loaded, quarantined, quarantined_by_reason, sightings, ignored FROM batches"
+    ) == [(2, 1, 1, {"timeout": 1}, 2, 0)]
+
+
+def test_outcomes_that_do_not_add_up_fail_the_batch(database: Engine) -> None:
+    run_id = start_run(database, kind="ingest", parameters={}, flow_run_id=None, extractor="1")
+    wrong = replace(of(extracted(1)), read=2)
+    with pytest.raises(LoadError, match="do not add up"):
+        load_batch(database, Batch(1), wrong, run_id=run_id, extractor="1")
+    assert rows(database, "SELECT FROM pages") == []
+    with pytest.raises(Exception, match="batches_outcomes_check"), database.begin() as connection:
+        connection.execute(
+            text(f"INSERT INTO batches (run_id, number, extractor, read) VALUES ({run_id}, 2, '1', 1)")
+        )
+
+
+def test_the_same_batch_of_a_run_is_loaded_once(database: Engine) -> None:
+    """The answer to a commit may get lost with the connection: the retry must tell the same."""
+    run_id = start_run(database, kind="ingest", parameters={}, flow_run_id=None, extractor="1")
+    part = Part(Input("file:///pages", "f1", "html"), 0, 1)
+    result = of(extracted(1, headlines=[FERRY]))
+    first = load_batch(database, Batch(1, parts=(part,)), result, run_id=run_id, extractor="1")
+    before = content(database)
+    assert load_batch(database, Batch(1, parts=(part,)), result, run_id=run_id, extractor="1") == first
+    assert content(database) == before
+
+
+# --- order and company ------------------------------------------------------------------------------
+
+
+def captures(seed: int, number: int) -> list[ExtractedPage]:
+    """Captures of a dozen articles with sidebars that share headlines, some seen again."""
+    choose = random.Random(seed)
+    shared = [
+        Headline(
+            f"Headline {n % 9} of the week{' in full' * (n % 2)}",
+            f"List {n % 3}",
+            None,
+            f"https://a.example/{n}",
+        )
+        for n in range(12)
+    ] + [Headline("Headline 4 of the we…"), Headline("HEADLINE 4 of the week"), FERRY, TOLL]
+    made = {}
+    for _ in range(number):
+        article = choose.randrange(12)
+        page = extracted(
+            article,
+            url=f"https://{'abc'[article % 3]}.example/{article}",
+            title=f"Title {choose.randrange(3)} of {article}",
+            fetched_at=choose.choice([None, *(MONDAY + timedelta(hours=h) for h in range(6))]),
+            section=f"Section {choose.randrange(3)}",
+            is_article=article > 1,
+            headlines=choose.sample(shared, 5),
+        )
+        made[page.key] = page
+    return list(made.values())
+
+
+def in_batches(pages: Sequence[ExtractedPage], size: int) -> list[Sequence[ExtractedPage]]:
+    return [pages[start : start + size] for start in range(0, len(pages), size)]
+
+
+def test_any_order_and_any_batches_give_the_same(database: Engine) -> None:
+    pages = captures(1, 80)
+    seen = []
+    for seed, size in [(0, 60), (1, 7), (2, 1), (3, 20)]:
+        empty(database)
+        shuffled = random.Random(seed).sample(pages, len(pages))
+        for batch in in_batches(shuffled, size):
+            load(database, *batch)
+            if seed % 2:
+                settle(database)
+        settle(database)
+        seen.append(content(database))
+    assert all(other == seen[0] for other in seen[1:])
+    assert len(seen[0]["sightings"]) == 5 * len(pages)
+    assert any(row[2] for row in seen[0]["headlines"]), "nothing was merged: the test shows too little"
+    assert any(row[3] for row in seen[0]["headlines"]), "nothing was linked: the test shows too little"
+
+
+def test_loaders_side_by_side(database: Engine) -> None:
+    """Four loaders with overlapping pages, and a settle that does not wait: no deadlock, the same rows."""
+    pages = captures(2, 400)
+    for batch in in_batches(pages, 25):
+        load(database, *batch)
+    settle(database)
+    alone = content(database)
+    empty(database)
+
+    def work(seed: int) -> list[LoadReport]:
+        mine = random.Random(seed).sample(pages, len(pages))
+        return [load(database, *batch) for batch in in_batches(mine, 25)]
+
+    done = threading.Event()
+
+    def keep_settling() -> None:
+        while not done.is_set():
+            settle(database)
+
+    with ThreadPoolExecutor(5) as pool:
+        settling = pool.submit(keep_settling)
+        reports = list(itertools.chain(*pool.map(work, range(4))))
+        done.set()
+        settling.result()
+    settle(database)
+    together = sum((report.counts for report in reports), Counts())
+    assert content(database) == alone
+    assert together.balanced
+    assert together.read == 4 * len(pages)
+    assert together.loaded == len(alone["articles"])
+    assert together.read - together.unchanged == len(alone["pages"])
+
+
+# --- sidebar headlines ------------------------------------------------------------------------------
+
+
+def test_sightings_say_where_how_and_by_whom(database: Engine) -> None:
+    load(database, extracted(1, fetched_at=MONDAY, headlines=[FERRY, TOLL, FERRY]))
+    assert rows(
+        database,
+        """
+        SELECT g.position, v.text, t.url, l.text, b.text
+        FROM headline_sightings g
+        JOIN headline_variants v ON v.id = g.variant_id
+        LEFT JOIN link_targets t ON t.id = g.target_id
+        LEFT JOIN sidebar_labels l ON l.id = g.label_id
+        LEFT JOIN bylines b ON b.id = g.byline_id
+        ORDER BY g.position
+        """,
+    ) == [
+        (1, FERRY.text, "https://gazette.example/ferry", "Explore", "Bo Lind"),
+        (2, TOLL.text, None, "Most read", None),
+        (3, FERRY.text, "https://gazette.example/ferry", "Explore", "Bo Lind"),
+    ]
+
+
+def test_sightings_come_with_new_pages_only(database: Engine) -> None:
+    page = extracted(1, fetched_at=MONDAY, headlines=[FERRY])
+    assert load(database, page, page).sightings == 1
+    assert load(database, page).sightings == 0
+    assert load(database, replace(page, extraction=replace(page.extraction, headlines=[TOLL]))).sightings == 0
+    assert load(database, extracted(1, fetched_at=TUESDAY, headlines=[FERRY])).sightings == 1
+    assert len(rows(database, "SELECT FROM headline_sightings")) == 2
+    assert rows(database, "SELECT text FROM headline_variants") == [(FERRY.text,)]
+
+
+def test_the_next_partition_is_there_before_it_is_needed(database: Engine) -> None:
+    def partitions() -> list[str]:
+        return [
+            name
+            for (name,) in rows(database, "SELECT inhrelid::regclass::text FROM pg_inherits ORDER BY 1")
+            if name.startswith("headline_sightings_p") and "idx" not in name
+        ]
+
+    assert partitions() == ["headline_sightings_p0"]
+    with database.begin() as connection:
+        connection.execute(text(f"SELECT setval('pages_id_seq', {SIGHTINGS_PARTITION_PAGES - 2})"))
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda n: load(database, extracted(n, headlines=[FERRY, TOLL])), range(6)))
+    assert partitions() == ["headline_sightings_p0", "headline_sightings_p1"]
+    assert rows(database, "SELECT count(*) FROM headline_sightings_p1") == [(10,)]
+    indexes = "SELECT count(*) FROM pg_indexes WHERE tablename = 'headline_sightings_p"
+    assert rows(database, indexes + "1'") == rows(database, indexes + "0'") == [(2,)]
+
+
+# --- what the database refuses ----------------------------------------------------------------------
+
+
+def test_refused_pages_are_quarantined_alone(database: Engine) -> None:
+    with database.begin() as connection:
+        connection.execute(text("ALTER TABLE articles ADD CONSTRAINT polite CHECK (title NOT LIKE '%rude%')"))
+    pages = [
+        extracted(n, title=f"A rude title {n}" if n in (3, 4, 17) else None, headlines=[FERRY])
+        for n in range(20)
+    ]
+    report = load(database, *pages)
+    assert report.counts == Counts(read=20, loaded=17, quarantined=3)
+    assert report.quarantined_by_reason == {"refused": 3}
+    assert report.sightings == 17
+    entries = rows(database, "SELECT origin_record, stage, detail, digest FROM quarantine ORDER BY 1")
+    assert [entry[0] for entry in entries] == [3, 4, 17]
+    assert all(entry[1] == "load" and "polite" in entry[2] for entry in entries)
+    assert entries[0][3] == pages[3].digest
+
+
+def test_values_that_no_column_holds(database: Engine) -> None:
+    """A name of a source that no index takes, a reading time beyond the integers."""
+    unlikely = "".join(random.Random(1).choices("abcdefghijklmnopqrstuvwxyzäöüß", k=20_000))
+    report = load(
+        database,
+        extracted(1),
+        replace(extracted(2), source=unlikely),
+        extracted(3, read_minutes=10**12),
+    )
+    assert report.counts == Counts(read=3, loaded=1, quarantined=2)
+
+
+def test_hostile_text_is_stored_without_what_postgres_cannot_hold(database: Engine) -> None:
+    bad = "a\0b\ud800c"
+    page = extracted(
+        1,
+        title=bad,
+        body=(bad, "\n\n \n", "x" * 3_000_000, "word " * 300_000),
+        url=f"https://gazette.example/{'x' * 5000}\0\udfff",
+        headlines=[
+            Headline(bad, bad, bad, bad),
+            Headline("y" * 100_000, None, None, f"https://a.example/{'z' * 9999}"),
+        ],
+        authors=[bad],
+        published_at="0000-00-00",
+        updated_at="9999-12-31T23:59-14:00",
+        published_raw=bad,
+        provenance={bad: bad},
+        reason=bad,
+    )
+    page = replace(page, origin_uri=f"file:///{bad}", source=bad)
+    rejection = Rejection("timeout", "extract", bad, bad, 1, bad, None, None, bad, bad, b"\0")
+    assert load(database, page, rejection).counts == Counts(read=2, loaded=1, quarantined=1)
+    assert rows(database, "SELECT title, authors, published_on, published_raw FROM articles") == [
+        ("ab?c", ["ab?c"], None, "ab?c")
+    ]
+    settle(database)
+    assert len(rows(database, "SELECT FROM headlines")) == 2
+    assert load(database, page).counts == Counts(read=1, unchanged=1)
+
+
+# --- quarantine -------------------------------------------------------------------------------------
+
+
+def test_quarantine_entries_are_not_multiplied(database: Engine) -> None:
+    slow = Rejection("timeout", "extract", "20 s", "file:///pages", 9, content=b"slow", source="gazette")
+    cut = Rejection("damaged", "read", "cut", "file:///pages", 10)
+    load(database, slow, cut, slow)
+    first = rows(
+        database, "SELECT id, reason, attempts, first_seen_at FROM quarantine ORDER BY origin_record"
+    )
+    assert [(row[1], row[2]) for row in first] == [("timeout", 2), ("damaged", 1)]
+    load(database, replace(slow, reason="memory"), cut)
+    again = rows(
+        database, "SELECT id, reason, attempts, first_seen_at FROM quarantine ORDER BY origin_record"
+    )
+    assert [(row[0], row[3]) for row in again] == [(row[0], row[3]) for row in first]
+    assert [(row[1], row[2]) for row in again] == [("memory", 3), ("damaged", 2)]
+
+
+def test_pages_that_load_after_all_are_resolved(database: Engine) -> None:
+    page = extracted(1)
+    slow = Rejection(
+        "timeout", "extract", "20 s", "file:///other", 9, url=page.url, content=b"Storks return to Dol"
+    )
+    cut = Rejection("damaged", "read", "cut", page.origin_uri, page.origin_record)
+    other = Rejection("damaged", "read", "cut", page.origin_uri, page.origin_record + 1)
+    load(database, slow, cut, other)
+    load(database, page)
+    resolved = "SELECT reason, origin_record FROM quarantine WHERE resolved_at IS NOT NULL"
+    assert rows(database, resolved) == [("damaged", 1)]
+    load(database, cut)
+    assert rows(database, resolved) == []
+
+
+# --- the database goes away -------------------------------------------------------------------------
+
+
+def test_a_lost_connection_is_transient_and_leaves_nothing(database: Engine) -> None:
+    """The server ends the connection at each statement of a load in turn; the retry succeeds."""
+    page = extracted(1, headlines=[FERRY])
+    run_id = start_run(database, kind="ingest", parameters={}, flow_run_id=None, extractor="1")
+    statements = 0
+
+    def count(*_: Any) -> None:
+        nonlocal statements
+        statements += 1
+
+    event.listen(database, "before_cursor_execute", count)
+    load_batch(database, Batch(2), of(extracted(2, headlines=[TOLL])), run_id=run_id, extractor="1")
+    event.remove(database, "before_cursor_execute", count)
+    before = content(database)
+    for cut_at in range(1, statements + 1):
+        reached = 0
+
+        def cut(connection: Any, *_: Any, cut_at: int = cut_at) -> None:
+            nonlocal reached
+            reached += 1
+            if reached == cut_at:
+                pid = connection.connection.driver_connection.info.backend_pid
+                with psycopg.connect(connection.connection.driver_connection.info.dsn) as other:
+                    other.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+
+        event.listen(database, "before_cursor_execute", cut)
+        with pytest.raises(TransientLoadError):
+            load_batch(database, Batch(1), of(page), run_id=run_id, extractor="1")
+        event.remove(database, "before_cursor_execute", cut)
+        assert content(database) == before
+    assert load_batch(database, Batch(1), of(page), run_id=run_id, extractor="1").counts.loaded == 1
+
+
+def test_a_server_that_is_not_there_is_transient() -> None:
+    nowhere = create_engine("postgresql+psycopg://nobody@/nothing?host=/nonexistent")
+    with pytest.raises(TransientLoadError):
+        load_batch(nowhere, Batch(1), of(), run_id=1, extractor="1")
+
+
+def test_other_errors_are_not(database: Engine) -> None:
+    with pytest.raises(LoadError, match="runs") as caught:
+        load_batch(database, Batch(1), of(extracted(1)), run_id=404, extractor="1")
+    assert not isinstance(caught.value, TransientLoadError)
