@@ -3,42 +3,39 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Any
 
 from prefect.runtime import flow_run
 from pydantic import Field
 
-Paths = Annotated[
-    list[str],
-    Field(description="Files, directories (read recursively) and globs that hold pages."),
-]
+
+def _about(description: str, *, ge: float | None = None, le: float | None = None) -> Any:
+    """Prefect's form drops a field's own description, but not what the schema is given beside."""
+    return Field(json_schema_extra={"description": description}, ge=ge, le=le)
+
+
+Paths = Annotated[list[str], _about("Files, directories (read recursively) and globs that hold pages.")]
 FieldNames = Annotated[
-    dict[str, str],
-    Field(description='JSONL only: our name to the dump\'s, e.g. {"html": "raw_html", "url": "link"}.'),
+    dict[str, str], _about('JSONL only: our name to the dump\'s, e.g. {"html": "raw_html", "url": "link"}.')
 ]
-Source = Annotated[str | None, Field(description="Name of the source that all these pages come from.")]
+Source = Annotated[str | None, _about("Name of the source that all these pages come from.")]
 PathPattern = Annotated[
-    str | None,
-    Field(description="What paths say, matched at their end, e.g. {source}/{date}/*.txt."),
+    str | None, _about("What paths say, matched at their end, e.g. {source}/{date}/*.txt.")
 ]
-Domains = Annotated[list[str], Field(description="Only pages of these domains and what is below them.")]
-Languages = Annotated[list[str], Field(description="Only pages in these languages (ISO 639-1).")]
-Since = Annotated[date | None, Field(description="Only pages fetched on this day (UTC) or later.")]
-Until = Annotated[date | None, Field(description="Only pages fetched on this day (UTC) or earlier.")]
-Limit = Annotated[int | None, Field(ge=1, description="Stop after so many pages.")]
+Domains = Annotated[list[str], _about("Only pages of these domains and what is below them.")]
+Languages = Annotated[list[str], _about("Only pages in these languages (ISO 639-1).")]
+Since = Annotated[date | None, _about("Only pages fetched on this day (UTC) or later.")]
+Until = Annotated[date | None, _about("Only pages fetched on this day (UTC) or earlier.")]
+Limit = Annotated[int | None, _about("Stop after so many pages.", ge=1)]
 Workers = Annotated[
-    int | None,
-    Field(ge=1, le=256, description="Extraction processes; BROADSHEET_WORKERS, else one a core, if empty."),
+    int | None, _about("Extraction processes; if empty, BROADSHEET_WORKERS, else one a core.", ge=1, le=256)
 ]
 MaxQuarantine = Annotated[
-    float,
-    Field(ge=0, le=1, description="Fail a run of 100 pages or more if a larger share of it is quarantined."),
+    float, _about("Fail a run of 100 pages or more if a larger share of it is quarantined.", ge=0, le=1)
 ]
-Replay = Annotated[bool, Field(description="Also try again the pages that wait in quarantine.")]
-QuarantineIds = Annotated[list[int], Field(description="Try again only these quarantined pages.")]
-Reason = Annotated[
-    str | None, Field(description="Try again only pages quarantined for this reason, e.g. timeout.")
-]
+Replay = Annotated[bool, _about("Try again the pages that wait in quarantine, too.")]
+QuarantineIds = Annotated[list[int], _about("Try again these quarantined pages.")]
+Reason = Annotated[str | None, _about("Try again the pages quarantined for this reason, e.g. timeout.")]
 
 
 def run_name() -> str:

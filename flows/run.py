@@ -171,7 +171,7 @@ class _Tally:
         state: Literal["completed", "partial", "failed"] = (
             "partial" if self.counts.quarantined else "completed"
         )
-        gone = f"{self.unavailable} quarantined pages are no longer to be had" if self.unavailable else ""
+        gone = f"{self.unavailable} quarantined entries gave no page to try again" if self.unavailable else ""
         return self._report("failed" if wrong else state, wrong or gone, headlines_new)
 
     def broken_off(self, error: BaseException) -> RunReport:

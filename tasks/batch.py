@@ -21,6 +21,7 @@ from schemas.errors import (
     PageError,
     PageOutOfMemory,
     PageTimeout,
+    PageTooLarge,
 )
 from schemas.records import Batch, BatchResult, ExtractedPage, Ignored, Limits, Page, Part, Rejection
 from tasks.dedupe import article_key, headline_key, story_key
@@ -149,7 +150,9 @@ def reject(page: Page, error: InputError | PageError) -> Rejection:
 def _read_unit(batch: Batch, unit: int) -> Iterator[Page | Rejection | Ignored]:
     """The records of one unit; what stops the reading unforeseen is one rejection at its end."""
     if unit >= len(batch.parts):
-        yield batch.pages[unit - len(batch.parts)]
+        page = batch.pages[unit - len(batch.parts)]
+        size, limit = len(page.content), batch.limits.page_bytes
+        yield page if size <= limit else reject(page, PageTooLarge(f"{size} bytes; the limit is {limit}"))
         return
     part: Part = batch.parts[unit]
     done = 0

@@ -13,8 +13,8 @@ from schemas.errors import ConfigError
 from schemas.records import Batch, Input, KnownPart, Limits, Page, Part, Selection
 from schemas.tables import QuarantineEntry
 from tasks.archive import Archive
-from tasks.containers import path_of
-from tasks.plan import BATCH_BYTES, BATCH_PAGES, plan
+from tasks.containers import Record, pack_record, path_of
+from tasks.plan import BATCH_BYTES, BATCH_PAGES, format_of, plan
 from tasks.read import read_part
 
 _COLUMNS = (
@@ -33,7 +33,7 @@ Entry = Row[Any]
 
 @dataclass(frozen=True, slots=True)
 class Unavailable:
-    """A quarantined page whose bytes are neither in the archive nor where it came from."""
+    """An entry that gives no page: gone from archive and input alike, or as unreadable as before."""
 
     entry_id: int
 
@@ -79,41 +79,50 @@ def _waiting(engine: Engine, ids: Sequence[int], reason: str | None) -> list[Ent
 
 def _pages(entries: list[Entry], archive: Archive, selection: Selection) -> Iterator[Page | Unavailable]:
     for uri, of_one_input in groupby(entries, key=lambda entry: str(entry.origin_uri)):
-        elsewhere: dict[int, Entry] = {}
+        missing: dict[int, Entry] = {}
         for entry in of_one_input:
             content = archive.get(entry.digest.hex()) if entry.digest is not None else None
-            if content is None:
-                elsewhere[entry.origin_record] = entry
+            page = None if content is None else _page(entry, content, selection)
+            if page is None:
+                missing[entry.origin_record] = entry
             else:
-                yield _page(entry, content)
-        if elsewhere:
-            yield from _from_input(uri, elsewhere, selection)
-
-
-def _page(entry: Entry, content: bytes) -> Page:
-    return Page(
-        content,
-        entry.kind or "html",
-        url=entry.url,
-        fetched_at=entry.fetched_at,
-        source=entry.source,
-        content_type=entry.content_type,
-        origin_uri=entry.origin_uri,
-        origin_record=entry.origin_record,
-    )
-
-
-def _from_input(uri: str, wanted: dict[int, Entry], selection: Selection) -> Iterator[Page | Unavailable]:
-    """Read the input again, up to the last record that is wanted of it."""
-    missing = dict(wanted)
-    for number, page in _records(uri, selection):
-        if number in missing and isinstance(page, Page):
-            del missing[number]
+                yield page
+        for page in _read_again(uri, missing, selection):
+            del missing[page.origin_record]
             yield page
-        if not missing or number >= max(missing):
-            break
-    for entry in missing.values():
-        yield Unavailable(entry.id)
+        yield from (Unavailable(entry.id) for entry in missing.values())
+
+
+def _page(entry: Entry, content: bytes, selection: Selection) -> Page | None:
+    """The page that archived bytes are, or that the record they are holds."""
+    if entry.kind is not None:
+        return Page(
+            content,
+            entry.kind,
+            url=entry.url,
+            fetched_at=entry.fetched_at,
+            source=entry.source,
+            content_type=entry.content_type,
+            origin_uri=entry.origin_uri,
+            origin_record=entry.origin_record,
+        )
+    named = format_of(entry.origin_uri)
+    if named is None:
+        return None
+    payload = pack_record(Record(content, len(content)))
+    part = Part(Input(entry.origin_uri, "", *named), entry.origin_record, 1, payload=payload)
+    found = next(read_part(part, selection, Limits()), None)
+    return found if isinstance(found, Page) else None
+
+
+def _read_again(uri: str, wanted: Mapping[int, Entry], selection: Selection) -> Iterator[Page]:
+    """The pages wanted of an input, which is read up to the last of them."""
+    last = max(wanted, default=-1)
+    for number, found in _records(uri, selection) if wanted else ():
+        if number in wanted and isinstance(found, Page):
+            yield found
+        if number >= last:
+            return
 
 
 def _records(uri: str, selection: Selection) -> Iterator[tuple[int, object]]:

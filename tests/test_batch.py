@@ -112,6 +112,13 @@ def test_pages_handed_over_need_no_input() -> None:
     assert numbers(extract_batch(Batch(1, pages=pages))) == [0, 1, 2]
 
 
+def test_the_size_limit_holds_for_pages_handed_over() -> None:
+    page = Page(story(0).encode(), "html")
+    result = extract_batch(Batch(1, pages=(page,), limits=Limits(page_bytes=len(page.content) - 1)))
+    assert [each.reason for each in result.rejections] == ["too_large"]
+    assert extract_batch(Batch(1, pages=(page,), limits=Limits(page_bytes=len(page.content)))).pages
+
+
 def test_an_input_that_went_away_is_one_rejection(tmp_path: Path) -> None:
     path = write_lines(tmp_path / "dump.jsonl", *({"html": story(n)} for n in range(3)))
     batch = batch_of(path)

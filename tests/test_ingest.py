@@ -1,0 +1,339 @@
+"""The flows end to end, against a real Prefect server, a real database and real worker processes."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import copy_context
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import State
+from prefect.settings import (
+    PREFECT_API_URL,
+    PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+    PREFECT_LOGGING_TO_API_ENABLED,
+    temporary_settings,
+)
+from sqlalchemy import Engine, text
+
+from flows.backfill import backfill
+from flows.ingest import ingest
+from flows.run import Observer, observer
+from schemas.errors import ConfigError
+from schemas.records import Counts, RunReport
+from schemas.settings import Settings
+
+STORY = """<html lang="en"><head><title>{title}</title></head><body><article><h1>{title}</h1>{fault}
+<p>The {title} story begins on Monday after eleven weeks in dry dock, and a brass band met it.</p>
+<p>Islanders had lived on what fishing boats could carry, said the harbour master on the quay.</p>
+<p>A second vessel is promised for the spring, though nobody has said who will pay its crew.</p></article>
+<aside><h2>Most read</h2><ul>{links}</ul></aside></body></html>"""
+HEADLINES = (
+    "Council approves the harbour wall after a long night of debate",
+    "Bakery on Mill Street closes after ninety years",
+    "Storks are back on the tower of the old customs house",
+    "Night trains to the coast will run again from June",
+)
+
+NATURAL_KEYS = {
+    "pages": "encode(key, 'hex'), url, is_article, reason",
+    "articles": "key, title, body",
+    "article_versions": "title, body",
+    "headline_variants": "text",
+    "headline_sightings": "page_id, position",
+    "quarantine": "encode(key, 'hex'), reason, origin_uri, origin_record",
+    "parts": "fingerprint, first_record, record_count",
+}
+
+
+@pytest.fixture(autouse=True)
+def prefect(prefect_server: str) -> Iterator[None]:
+    changed = {
+        PREFECT_API_URL: prefect_server,
+        PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
+        PREFECT_LOGGING_TO_API_ENABLED: False,
+    }
+    with temporary_settings(changed):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def configured(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BROADSHEET_HOME", str(settings.home))
+    monkeypatch.setenv("BROADSHEET_DATABASE_URL", str(settings.database_url))
+    monkeypatch.setenv("BROADSHEET_WORKERS", "2")
+
+
+def story(number: int, fault: str = "") -> str:
+    links = "".join(
+        f'<li><a href="https://paper.example/h{n}">{text}</a></li>' for n, text in enumerate(HEADLINES)
+    )
+    return STORY.format(title=f"Ferry {number} returns to Lorn Island", fault=fault, links=links)
+
+
+def dump(path: Path, numbers: range, *more: object) -> Path:
+    lines = [{"html": story(n), "url": f"https://paper.example/{n}"} for n in numbers]
+    content = b"".join(orjson.dumps(line) + b"\n" for line in [*lines, *more])
+    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+    return path
+
+
+def run(flow: Any, **parameters: object) -> tuple[State[None], RunReport]:
+    """Run a flow as a caller in this process does."""
+    seen = Observer(lambda counts: None)
+    token = observer.set(seen)
+    try:
+        state = flow(**parameters, return_state=True)
+    finally:
+        observer.reset(token)
+    assert seen.report is not None, state
+    return state, seen.report
+
+
+def content(database: Engine) -> dict[str, list[Any]]:
+    """Every table that a run fills, by natural keys."""
+    with database.connect() as connection:
+        return {
+            table: sorted(map(repr, connection.execute(text(f"SELECT {columns} FROM {table}"))))
+            for table, columns in NATURAL_KEYS.items()
+        }
+
+
+def scalar(database: Engine, statement: str) -> Any:
+    with database.connect() as connection:
+        return connection.scalar(text(statement))
+
+
+def test_every_format_arrives_and_a_second_run_changes_nothing(tmp_path: Path, database: Engine) -> None:
+    (tmp_path / "one.html").write_text(story(1))
+    dump(tmp_path / "two.jsonl", range(2, 5))
+    dump(tmp_path / "three.jsonl.gz", range(5, 8), {"headline": "no page"})
+    (tmp_path / "notes.md").write_text("no input")
+    counted: list[Counts] = []
+    token = observer.set(Observer(counted.append))
+    try:
+        ingest(paths=[str(tmp_path)], return_state=True)
+        first = observer.get().report  # type: ignore[union-attr]
+    finally:
+        observer.reset(token)
+    assert first is not None
+    assert first.state == "partial"
+    assert first.counts == Counts(read=8, loaded=7, quarantined=1)
+    assert first.quarantined_by_reason == {"unknown_record": 1}
+    assert (first.headlines_new, first.headlines_seen_again, first.sightings) == (4, 24, 28)
+    assert counted[-1] == first.counts
+
+    before = content(database)
+    assert len(before["pages"]) == 7 and len(before["headline_sightings"]) == 28
+    state, second = run(ingest, paths=[str(tmp_path)])
+    assert content(database) == before
+    assert (second.counts, second.skipped) == (Counts(), 3)
+    assert (state.name, second.state) == ("Completed", "completed")
+    assert "nothing new" in str(state.message)
+    assert scalar(database, "SELECT count(*) FROM runs WHERE state <> 'running'") == 2
+
+
+def test_what_prefect_shows(tmp_path: Path, database: Engine) -> None:
+    path = dump(tmp_path / "dump.jsonl", range(3), {"nothing": 1})
+    state, report = run(ingest, paths=[str(path)])
+    assert (state.name, state.is_completed()) == ("Partial", True)
+    assert "4 pages read: 3 loaded" in str(state.message)
+    stored = scalar(database, f"SELECT flow_run_id FROM runs WHERE id = {report.run_id}")
+    with get_client(sync_client=True) as client:
+        flow_run = client.read_flow_run(state.state_details.flow_run_id)
+        assert str(flow_run.id) == stored
+        assert flow_run.name == f"ingest {path}"
+        artifacts = client.request(
+            "POST", "/artifacts/filter", json={"artifacts": {"flow_run_id": {"any_": [stored]}}}
+        ).json()
+    shown = {artifact["type"]: artifact for artifact in artifacts}
+    assert set(shown) == {"table", "progress"} and len(artifacts) == 2
+    assert shown["table"]["key"] == "ingest-summary"
+    assert float(shown["progress"]["data"]) == 100.0
+    rows = {row[""]: row["count"] for row in orjson.loads(shown["table"]["data"])}
+    assert (rows["read"], rows["loaded"], rows["quarantined: unknown_record"]) == ("4", "3", "1")
+
+
+@pytest.mark.parametrize("flow", [ingest, backfill])
+def test_every_parameter_is_described(flow: Any) -> None:
+    properties = flow.parameters.model_dump()["properties"]
+    assert [name for name, about in properties.items() if not about.get("description")] == []
+    assert {"paths", "since", "until", "limit", "workers", "max_quarantine"} <= set(properties)
+    assert properties["since"]["anyOf"][0] == {"type": "string", "format": "date"}
+
+
+def test_a_limit_is_met_exactly(tmp_path: Path, database: Engine) -> None:
+    for name in ("a", "b", "c"):
+        dump(tmp_path / f"{name}.jsonl", range(600) if name == "b" else range(600, 605))
+    _, report = run(ingest, paths=[str(tmp_path)], limit=7)
+    assert report.counts.read == 7
+    assert scalar(database, "SELECT count(*) FROM pages") == 7
+
+
+def test_too_much_quarantine_fails_the_run(tmp_path: Path, database: Engine) -> None:
+    path = dump(tmp_path / "dump.jsonl", range(30), *({"nothing": n} for n in range(70)))
+    state, report = run(ingest, paths=[str(path)], max_quarantine=0.69)
+    assert state.is_failed() and report.state == "failed"
+    assert "70 of 100 pages are quarantined, more than 69%" in str(state.message)
+    assert scalar(database, "SELECT state FROM runs") == "failed"
+    assert report.counts == Counts(read=100, loaded=30, quarantined=70), "what could be loaded is loaded"
+
+    few = dump(tmp_path / "few.jsonl", range(30, 31), *({"nothing": n} for n in range(98)))
+    assert run(ingest, paths=[str(few)])[1].state == "partial", "99 pages are too few to judge"
+
+
+def test_a_batch_that_fails_leaves_the_others_going(
+    tmp_path: Path, database: Engine, settings: Settings
+) -> None:
+    settings.archive.parent.mkdir(exist_ok=True)
+    settings.archive.write_text("in the way: nothing can be kept")
+    dump(tmp_path / "a.jsonl", range(1000, 1500))
+    dump(tmp_path / "b.jsonl", range(1500, 1503), {"html": "\0\1\2" * 5000})
+    state, report = run(ingest, paths=[str(tmp_path)])
+    assert state.is_failed() and report.state == "failed"
+    assert "1 of 2 batches failed" in report.message
+    assert report.counts == Counts(read=500, loaded=500)
+    settings.archive.unlink()
+    _, again = run(ingest, paths=[str(tmp_path)])
+    assert again.counts == Counts(read=4, loaded=3, quarantined=1)
+    assert again.skipped == 1
+
+
+def test_a_mistake_in_the_paths_is_told_as_such(tmp_path: Path, database: Engine) -> None:
+    with pytest.raises(ConfigError, match="does not exist"):
+        ingest(paths=[str(tmp_path / "nowhere")])
+    with pytest.raises(ConfigError, match="Name paths"):
+        backfill()
+
+
+def test_a_lost_connection_is_overcome_without_extracting_again(tmp_path: Path, database: Engine) -> None:
+    path = dump(tmp_path / "dump.jsonl", range(3))
+    done: list[tuple[State[None], RunReport]] = []
+    with locked(database, "pages") as release:
+        context = copy_context()  # holds Prefect's settings
+        flow = threading.Thread(target=lambda: done.append(context.run(run, ingest, paths=[str(path)])))
+        flow.start()
+        deadline = time.monotonic() + 60
+        while not cut_waiting_connection(database):
+            assert time.monotonic() < deadline, "no load is waiting for the lock"
+            time.sleep(0.1)
+        path.unlink()  # extracting again would find nothing
+        release()
+        flow.join(timeout=60)
+    [(state, report)] = done
+    assert state.is_completed()
+    assert report.counts == Counts(read=3, loaded=3)
+    with get_client(sync_client=True) as client:
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:  # task runs reach the server with a delay
+            runs = client.request(
+                "POST",
+                "/task_runs/filter",
+                json={"flow_runs": {"id": {"any_": [str(state.state_details.flow_run_id)]}}},
+            ).json()
+            counts = {task_run["name"]: task_run["run_count"] for task_run in runs}
+            if counts.get("batch-1") == 2:
+                break
+            time.sleep(0.2)
+    assert counts["batch-1"] == 2
+
+
+@contextmanager
+def locked(database: Engine, table: str) -> Iterator[Any]:
+    with database.connect() as connection:
+        connection.execute(text(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"))
+        yield connection.rollback
+
+
+def cut_waiting_connection(database: Engine) -> bool:
+    """End a connection that waits for a lock; False while there is none."""
+    return bool(
+        scalar(
+            database,
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event_type = 'Lock'",
+        )
+    )
+
+
+def test_a_quarantined_page_is_replayed_from_the_archive(
+    tmp_path: Path, database: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "sitecustomize.py").write_text(
+        "import tasks.batch\n"
+        "whole = tasks.batch.extract_page\n"
+        "def faulty(content, *arguments, **keywords):\n"
+        "    assert b'FAULT' not in content\n"
+        "    return whole(content, *arguments, **keywords)\n"
+        "tasks.batch.extract_page = faulty\n"
+    )
+    path = dump(tmp_path / "dump.jsonl", range(2), {"html": story(2, "<!-- FAULT -->"), "source": "gazette"})
+    with monkeypatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(broken))
+        _, first = run(ingest, paths=[str(path)])
+    assert first.quarantined_by_reason == {"extractor_error": 1}
+    path.unlink()
+    state, again = run(backfill, reason="extractor_error")
+    assert state.name == "Completed"
+    assert again.counts == Counts(read=1, loaded=1)
+    assert scalar(database, "SELECT count(*) FROM quarantine WHERE resolved_at IS NULL") == 0
+    assert (
+        scalar(
+            database,
+            "SELECT count(*) FROM pages JOIN sources ON sources.id = source_id WHERE name = 'gazette'",
+        )
+        == 1
+    )
+    assert run(backfill, replay=True)[1].counts == Counts()
+
+
+def test_lines_are_replayed_by_the_names_now_given(tmp_path: Path, database: Engine) -> None:
+    path = dump(tmp_path / "dump.jsonl", range(1), {"mystery": story(7)}, {"riddle": story(8)})
+    _, first = run(ingest, paths=[str(path)])
+    assert first.quarantined_by_reason == {"unknown_record": 2}
+    path.unlink()
+    ids = scalar(database, "SELECT array_agg(id) FROM quarantine")
+    state, again = run(backfill, quarantine_ids=ids, fields={"html": "mystery"})
+    assert again.counts == Counts(read=1, loaded=1)
+    assert "1 quarantined entries gave no page" in str(state.message)
+    title = scalar(database, "SELECT title FROM articles ORDER BY id DESC LIMIT 1")
+    assert title == "Ferry 7 returns to Lorn Island"
+    assert scalar(database, "SELECT count(*) FROM quarantine WHERE resolved_at IS NULL") == 1
+
+
+def test_what_was_not_archived_is_read_again_from_its_input(
+    tmp_path: Path, database: Engine, settings: Settings
+) -> None:
+    paths = [
+        dump(tmp_path / name, range(1), {"mystery": story(7), "name": name})
+        for name in ("a.jsonl.gz", "b.jsonl")
+    ]
+    run(ingest, paths=[str(tmp_path)])
+    shutil.rmtree(settings.archive)
+    paths[1].unlink()
+    state, again = run(backfill, replay=True, fields={"html": "mystery"})
+    assert again.counts == Counts(read=1, loaded=1)
+    assert "1 quarantined entries gave no page" in str(state.message)
+
+
+def test_backfill_takes_the_days_it_is_asked_for(tmp_path: Path, database: Engine) -> None:
+    for day in ("2025-05-16", "2025-05-17", "2025-05-18"):
+        (tmp_path / day).mkdir()
+        (tmp_path / day / "page.html").write_text(story(int(day[-2:])))
+    chosen = {"paths": [str(tmp_path)], "path_pattern": "{date}/*.html", "since": "2025-05-17"}
+    state, report = run(backfill, **chosen, until="2025-05-17")
+    assert (report.counts, report.ignored) == (Counts(read=1, loaded=1), 2)
+    assert scalar(database, "SELECT kind FROM runs") == "backfill"
+    with get_client(sync_client=True) as client:
+        name = client.read_flow_run(state.state_details.flow_run_id).name
+    assert name == f"backfill {tmp_path} since 2025-05-17 until 2025-05-17"
