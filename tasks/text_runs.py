@@ -45,9 +45,18 @@ def _goes_on(lines: Sequence[Line], index: int) -> bool:
     before, after = lines[index].text, lines[index + 1].text
     if _continues(before, after):
         return True
-    if len(after) > _LINK or is_terminated(before) or index + 2 >= len(lines) or lines[index + 2].gap:
-        return _leads(before) and not is_terminated(before) and is_terminated(after)
-    return _leads(before) and (is_terminated(after) or _continues(after, lines[index + 2].text))
+    inside = index > 0 and lines[index].gap == 0 and _continues(lines[index - 1].text, before)
+    if is_terminated(before) or not _leads(before, inside=inside):
+        return False
+    if is_terminated(after):
+        return True
+    following = lines[index + 2] if index + 2 < len(lines) else None
+    return (
+        len(after) <= _LINK
+        and following is not None
+        and not following.gap
+        and _continues(after, following.text)
+    )
 
 
 def _continues(before: str, after: str) -> bool:
@@ -64,12 +73,15 @@ def _continues(before: str, after: str) -> bool:
     return (not is_terminated(before) or bool(_ENDS_QUOTED.search(before))) and not _stands_alone(after)
 
 
-def _leads(text: str) -> bool:
-    """True for a text that breaks off: after an opening mark, a comma, or a word no title ends with."""
+def _leads(text: str, *, inside: bool) -> bool:
+    """True for a text that breaks off: after an opening mark, a comma, or a word no title ends with.
+
+    Short texts do so only inside a paragraph.
+    """
     if _OPENING.search(text) or text.endswith((",", "،")):
         return len(text) > 20
     last = text.rsplit(None, 1)[-1]
-    return last.islower() and last.isalpha() and (len(text) >= _LONG or len(last) <= 4)
+    return last.islower() and last.isalpha() and (len(text) >= _LONG or (inside and len(last) <= 4))
 
 
 def _stands_alone(text: str) -> bool:
