@@ -5,14 +5,18 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import pytest
 from captures import extracted, load, rows
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, text
 
-from schemas.records import ExtractedPage, Headline
+from schemas.records import ExtractedPage, Headline, Rejection
 from tasks.dedupe import canonical_text, group_headlines
 from tasks.settle import SettleReport, settle
 
@@ -119,3 +123,130 @@ def test_keys_longer_than_the_index_holds(database: Engine) -> None:
         load(database, listing(number, [shown]))
         settle(database)
     assert groups(database) == expected(texts)
+
+
+# --- links ------------------------------------------------------------------------------------------
+
+STORKS = Headline("Storks return to Dol", "Explore", None, "https://gazette.example/storks?utm_source=side")
+LINKS = """
+    SELECT h.text, h.linked_by, a.url
+    FROM headlines h LEFT JOIN articles a ON a.id = h.article_id ORDER BY 1
+    """
+
+
+def storks(**fields: Any) -> ExtractedPage:
+    return extracted(1, url="https://gazette.example/storks", **fields)
+
+
+@pytest.mark.parametrize("article_first", [True, False])
+def test_linked_by_target_whichever_came_first(database: Engine, article_first: bool) -> None:
+    pages = [storks(title="Storks are back"), extracted(2, headlines=[STORKS], is_article=False)]
+    for page in pages if article_first else reversed(pages):
+        load(database, page)
+        settle(database)
+    assert rows(database, LINKS) == [(STORKS.text, "target", "https://gazette.example/storks")]
+
+
+def test_linked_by_the_address_a_page_was_fetched_from(database: Engine) -> None:
+    """The sidebar links to one address, the page behind it declares another."""
+    moved = "https://gazette.example/2026/storks"
+    load(database, extracted(2, headlines=[STORKS], is_article=False))
+    load(database, storks(title="Storks are back", canonical_url=moved))
+    settle(database)
+    assert rows(database, LINKS) == [(STORKS.text, "target", moved)]
+
+
+@pytest.mark.parametrize("article_first", [True, False])
+def test_linked_by_title_where_no_target_is_known(database: Engine, article_first: bool) -> None:
+    plain = Headline("“STORKS return to Dol”")
+    pages = [storks(), extracted(2, headlines=[plain], is_article=False)]
+    for page in pages if article_first else reversed(pages):
+        load(database, page)
+        settle(database)
+    assert rows(database, LINKS) == [(plain.text, "title", "https://gazette.example/storks")]
+
+
+def test_a_title_that_the_article_had_once_still_links(database: Engine) -> None:
+    monday = datetime(2026, 3, 2, tzinfo=UTC)
+    load(database, storks(fetched_at=monday))
+    load(database, storks(fetched_at=monday + timedelta(days=1), title="Storks are back"))
+    load(database, extracted(2, headlines=[Headline("Storks return to Dol")], is_article=False))
+    settle(database)
+    assert rows(database, LINKS) == [("Storks return to Dol", "title", "https://gazette.example/storks")]
+
+
+def test_a_title_of_several_articles_links_to_none(database: Engine) -> None:
+    live = [Headline("Live updates", None, None, f"https://gazette.example/live/{n}") for n in (1, 2)]
+    load(database, extracted(9, headlines=live, is_article=False))
+    for number in (1, 2):
+        load(database, extracted(number, title="Live updates", url=f"https://gazette.example/live/{number}"))
+        settle(database)
+        linked = [("Live updates", "target", "https://gazette.example/live/1")] if number == 1 else None
+        assert rows(database, LINKS) == (linked or [("Live updates", None, None)])
+    assert rows(
+        database,
+        "SELECT t.url, a.url FROM link_targets t JOIN articles a ON a.id = t.article_id ORDER BY 1",
+    ) == [(f"https://gazette.example/live/{n}",) * 2 for n in (1, 2)]
+
+
+def test_the_texts_of_a_link_are_kept(database: Engine) -> None:
+    reworded = replace(STORKS, text="Storks are back in Dol")
+    load(database, extracted(1, headlines=[STORKS, STORKS], is_article=False))
+    load(database, extracted(2, headlines=[reworded], is_article=False))
+    settle(database)
+    assert rows(
+        database,
+        "SELECT t.url, v.text FROM headline_links JOIN link_targets t ON t.id = target_id"
+        " JOIN headline_variants v ON v.id = variant_id ORDER BY 2",
+    ) == [("https://gazette.example/storks", text) for text in sorted([STORKS.text, reworded.text])]
+
+
+# --- views ------------------------------------------------------------------------------------------
+
+
+def test_the_views_tell_what_was_loaded(database: Engine) -> None:
+    monday = datetime(2026, 3, 2, tzinfo=UTC)
+    load(database, storks(fetched_at=monday, authors=["Ana Kos", "Bo Lind"], headlines=[STORKS]))
+    load(database, storks(fetched_at=monday + timedelta(days=1), headlines=[STORKS]))
+    load(database, replace(storks(), key=b"text", url=None, kind="text", article_key="text:1"))
+    load(
+        database,
+        Rejection("timeout", "extract", "20 s", "file:///p", 1, "https://gazette.example/x", content=b""),
+    )
+    settle(database)
+    assert rows(
+        database, "SELECT source, authors, captures, versions FROM article_list ORDER BY captures"
+    ) == [
+        (None, "", 1, 1),
+        ("gazette.example", "", 2, 1),
+    ]
+    assert rows(
+        database,
+        "SELECT headline, sightings, pages, sources, labels, first_seen_at, last_seen_at, article_url"
+        " FROM sidebar_list",
+    ) == [
+        (
+            STORKS.text,
+            2,
+            2,
+            1,
+            ["Explore"],
+            monday,
+            monday + timedelta(days=1),
+            "https://gazette.example/storks",
+        )
+    ]
+    assert rows(
+        database,
+        "SELECT source, pages, articles, quarantined, title_percent::int, author_percent::int,"
+        " headlines_a_page::int FROM source_health ORDER BY source",
+    ) == [("gazette.example", 2, 1, 1, 100, 0, 1), (None, 1, 1, 0, 100, 0, 0)]
+    assert rows(database, "SELECT title, articles, sources, kinds, urls FROM stories") == [
+        (
+            "Storks return to Dol",
+            2,
+            ["gazette.example"],
+            ["html", "text"],
+            ["https://gazette.example/storks"],
+        )
+    ]
