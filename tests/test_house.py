@@ -99,34 +99,44 @@ def test_the_launcher_takes_the_pythons_that_the_project_takes() -> None:
         assert taken.contains(f"3.{minor}.0") == bool(re.search(rf"\b3\.{minor}\b[ |)]", launcher))
 
 
-def launch(*arguments: str, path: Path) -> subprocess.CompletedProcess[str]:
-    """The launcher in a copy of its own, with a PATH on which only the tests' programs lie."""
-    checkout = path / "a checkout"
-    checkout.mkdir()
-    shutil.copy(ROOT / "run", checkout)
-    programs = path / "bin"
+def launch(*arguments: str, checkout: Path) -> subprocess.CompletedProcess[str]:
+    """Run the launcher of a checkout with nothing on the PATH but `bin` beside it and a few programs."""
+    programs = checkout.parent / "bin"
     programs.mkdir(exist_ok=True)
-    for program in ("dirname", "cat", "cksum", "rm"):
-        (programs / program).symlink_to(shutil.which(program) or "")
+    for program in ("dirname", "cat", "cksum", "rm", "mkdir"):
+        if not (programs / program).exists():
+            (programs / program).symlink_to(shutil.which(program) or "")
     return subprocess.run(
-        [shutil.which("sh") or "sh", str(checkout / "run"), *arguments],
+        [shutil.which("dash") or shutil.which("sh") or "", str(checkout / "run"), *arguments],
         env={"PATH": str(programs)},
+        cwd="/",
         capture_output=True,
         text=True,
         check=False,
     )
 
 
-@pytest.mark.parametrize("version", [None, "3.9", "3.14"])
-def test_another_python_gets_one_sentence(version: str | None, tmp_path: Path) -> None:
-    (tmp_path / "bin").mkdir()
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """The launcher and its files at a path with a space in it."""
+    path = tmp_path / "a checkout"
+    path.mkdir()
+    for name in ("run", "pyproject.toml", "requirements.lock", "requirements-dev.lock"):
+        shutil.copy(ROOT / name, path)
+    return path
+
+
+def script(path: Path, *lines: str) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("\n".join(["#!/bin/sh", *lines, ""]))
+    path.chmod(0o755)
+
+
+@pytest.mark.parametrize("version", [None, "2.7", "3.9", "3.14"])
+def test_another_python_gets_one_sentence(version: str | None, checkout: Path) -> None:
     if version:
-        python = tmp_path / "bin" / "python3"
-        python.write_text(f"#!/bin/sh\necho {version}\n")
-        python.chmod(0o755)
-    for lock in ("requirements.lock", "pyproject.toml"):
-        shutil.copy(ROOT / lock, tmp_path)
-    run = launch("demo", path=tmp_path)
+        script(checkout.parent / "bin" / "python3", f"echo {version}")
+    run = launch("demo", checkout=checkout)
     assert run.returncode == 2
     assert run.stdout == ""
     assert run.stderr == (
@@ -134,19 +144,70 @@ def test_another_python_gets_one_sentence(version: str | None, tmp_path: Path) -
     )
 
 
-def test_the_launcher_explains_itself(tmp_path: Path) -> None:
-    run = launch("help", path=tmp_path)
+def test_the_environment_is_built_again_only_when_it_must(checkout: Path) -> None:
+    """A stand-in for Python notes what it is asked for; building a real environment takes a minute."""
+    notes = checkout.parent / "notes"
+    inside = checkout.parent / "inside"
+    script(inside / "python", f'echo "$*" >> {notes}')
+    script(inside / "broadsheet", 'echo "broadsheet $*"')
+    script(
+        checkout.parent / "bin" / "python3",
+        'case "$*" in',
+        "    *version_info*) echo 3.12 ;;",
+        '    *executable*) echo "$0" ;;',
+        f'    "-m venv .venv") mkdir .venv; {shutil.which("cp")} -r {inside} .venv/bin ;;',
+        "esac",
+    )
+
+    def installed(*arguments: str) -> list[str]:
+        notes.write_text("")
+        run = launch(*arguments, checkout=checkout)
+        assert run.returncode == 0, run.stderr
+        if arguments == ("demo",):
+            assert run.stdout == "broadsheet ingest examples\n"
+        return re.findall(r"-r (\S+)", notes.read_text())
+
+    assert installed("demo") == ["requirements.lock"]
+    assert installed("demo") == []
+    assert installed("test") == ["requirements-dev.lock"]
+    assert installed("test") == []
+    assert installed("demo") == []
+    with (checkout / "requirements-dev.lock").open("a") as lock:
+        lock.write("# another\n")
+    assert installed("demo") == []
+    assert installed("test") == ["requirements-dev.lock"]
+    with (checkout / "pyproject.toml").open("a") as project:
+        project.write("# another\n")
+    assert installed("demo") == ["requirements.lock"]
+    (checkout / ".venv" / "requirements.lock.stamp").unlink()
+    assert installed("demo") == ["requirements.lock"]
+    checkout = checkout.rename(checkout.with_name("moved"))
+    assert installed("demo") == ["requirements.lock"]
+
+
+def test_the_launcher_explains_itself(checkout: Path) -> None:
+    run = launch("help", checkout=checkout)
     assert run.returncode == 0
     words = re.findall(r"^    ([a-z]+)(?: \||\))", (ROOT / "run").read_text("utf-8"), re.M)
     assert {"demo", "test", "check", "bench", "lock", "help"} == set(words)
     assert all(f"./run {word}" in run.stdout for word in words)
 
 
-def test_an_unknown_word_is_refused(tmp_path: Path) -> None:
-    run = launch("tset", path=tmp_path)
+def test_an_unknown_word_is_refused(checkout: Path) -> None:
+    run = launch("tset", checkout=checkout)
     assert run.returncode == 2
     assert run.stdout == ""
     assert "./run test" in run.stderr
+
+
+def test_the_readme_begins_with_two_commands_and_its_script_runs() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert re.findall(r"^```sh\n(.*?)```", readme, re.M | re.S)[0] == "./run demo\n./run test\n"
+    (example,) = re.findall(r"^```python\n(.*?)```", readme, re.M | re.S)
+    run = subprocess.run(
+        [sys.executable, "-c", example], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert len(run.stdout.splitlines()) > 10
 
 
 def test_the_compressed_examples_come_from_the_readable_ones(
