@@ -47,8 +47,12 @@ def show_run(
     """
     from flows.launch import launch
 
-    with _watching(quiet or json_output) as watch:
-        report = launch(flow, parameters, Settings.from_environment(), watch)
+    try:
+        with _watching(quiet or json_output) as watch:
+            report = launch(flow, parameters, Settings.from_environment(), watch)
+    except KeyboardInterrupt:
+        click.echo("Interrupted. What is loaded stays; the same command goes on from there.", err=True)
+        raise
     if json_output:
         print_json(as_json(report))
     elif not quiet:

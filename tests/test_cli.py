@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
+import pty
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -469,3 +472,113 @@ def test_only_what_is_new_is_read_whatever_lies_around(loaded: Loaded, tmp_path:
     assert result.stdout.endswith("Next: broadsheet articles list\n")
     [row] = loaded.json("articles", "list", "--source", "village-post")
     assert row["title"] == "Bell rings again"
+
+
+def test_ctrl_c_ends_a_run_without_a_traceback(loaded: Loaded) -> None:
+    """On a terminal: progress is shown until then."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [COMMAND, "ingest", loaded.pages],
+        env={**os.environ, **loaded.environment},
+        stderr=theirs,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # the terminal is gone when the process is
+        while chunk := os.read(ours, 4096):
+            if b"starting" in chunk and b"starting" not in shown:
+                os.killpg(process.pid, signal.SIGINT)
+            shown += chunk
+    os.close(ours)
+    assert process.communicate(timeout=60)[0] == b""
+    assert process.returncode == 130
+    assert b"Interrupted." in shown
+    assert b"Traceback" not in shown
+
+
+# --- what is set wrongly -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", [("ingest", "{pages}"), ("articles", "list"), ("db", "upgrade")])
+@pytest.mark.parametrize(
+    ("setting", "value", "sentence"),
+    [
+        ("BROADSHEET_DATABASE_URL", "mysql://root:secret@127.0.0.1/news", "is no PostgreSQL URL"),
+        (
+            "BROADSHEET_DATABASE_URL",
+            "postgresql://me:secret@127.0.0.1:1/news",
+            "Cannot open postgresql://me:***@",
+        ),
+        ("BROADSHEET_SCHEMA", "News!", "BROADSHEET_SCHEMA is 'News!'"),
+        ("BROADSHEET_WORKERS", "many", "BROADSHEET_WORKERS is 'many'"),
+    ],
+)
+def test_a_wrong_setting_costs_one_sentence(
+    command: tuple[str, ...], setting: str, value: str, sentence: str, tmp_path: Path
+) -> None:
+    (tmp_path / "page.html").write_text(STORY)
+    arguments = [argument.format(pages=tmp_path) for argument in command]
+    result = run(*arguments, env={"BROADSHEET_HOME": str(tmp_path / "home"), setting: value})
+    assert (result.returncode, result.stdout) == (2, "")
+    assert sentence in result.stderr
+    assert "secret" not in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("ingest", "{place}/nowhere"), "nowhere does not exist"),
+        (("ingest", "{place}/*.html"), "*.html"),
+        (("ingest", "{place}/notes.docx"), "notes.docx has no known suffix"),
+        (("ingest", "{place}", "--path-pattern", "{{publisher}}/*.txt"), "{publisher}"),
+        (("backfill", "{place}/nowhere"), "nowhere does not exist"),
+    ],
+)
+def test_a_wrong_path_costs_one_sentence_before_anything_starts(
+    arguments: tuple[str, ...], sentence: str, tmp_path: Path
+) -> None:
+    (tmp_path / "notes.docx").touch()
+    typed = [argument.format(place=tmp_path) for argument in arguments]
+    result = run(*typed, env={"BROADSHEET_HOME": str(tmp_path / "home")})
+    assert (result.returncode, result.stdout) == (2, "")
+    assert sentence in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert not (tmp_path / "home").exists()
+
+
+def test_a_directory_that_may_not_be_read_costs_one_sentence(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0)
+    program = f"""
+import os, tasks.plan, flows.progress
+from flows.cli import main
+if os.geteuid() == 0:  # root may read everything
+    os.setuid(65534)
+main(["ingest", {str(closed)!r}])
+"""
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert re.fullmatch(r"Error: .*closed.* cannot be read: permission denied\.\n", result.stderr)
+
+
+def test_a_server_of_ones_own_is_upgraded_only_when_asked(server: str, tmp_path: Path) -> None:
+    name = "unmigrated"
+    with psycopg.connect(server.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    environment = {
+        "BROADSHEET_HOME": str(tmp_path / "home"),
+        "BROADSHEET_DATABASE_URL": server.replace("/postgres?", f"/{name}?"),
+    }
+    (tmp_path / "page.html").write_text(STORY)
+    refused = run("ingest", tmp_path / "page.html", env=environment)
+    assert refused.returncode == 2
+    assert "broadsheet db upgrade" in refused.stderr
+    upgraded = run("db", "upgrade", env=environment)
+    assert upgraded.returncode == 0
+    assert upgraded.stdout.startswith("Upgraded postgresql://broadsheet@/unmigrated")
+    listed = run("articles", "list", env=environment)
+    assert (listed.returncode, listed.stdout) == (0, "")
+    assert "broadsheet ingest" in listed.stderr
