@@ -30,8 +30,8 @@ _BOMS = (
 )
 _MAGIC = (
     b"%PDF-", b"PK\x03\x04", b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"BZh", b"7z\xbc\xaf", b"\xfd7zXZ", b"Rar!",
-    b"\x89PNG", b"GIF8", b"\xff\xd8\xff", b"RIFF", b"OggS", b"ID3", b"\x7fELF", b"MZ\x90", b"SQLite format 3\x00",
-    b"wOFF", b"wOF2", b"\x00asm",
+    b"\x89PNG", b"GIF8", b"\xff\xd8\xff", b"RIFF", b"OggS", b"ID3", b"\x7fELF", b"MZ\x90", b"wOFF", b"wOF2",
+    b"SQLite format 3\x00", b"\x00asm",
 )  # fmt: skip
 _SAMPLE = 65_536
 _CONTROL = bytes(c for c in range(32) if c not in b"\t\n\r\f\x1b")
@@ -143,7 +143,9 @@ def block_texts(fragments: Sequence[str], apart: Collection[int] = ()) -> list[l
     body = BeautifulSoup(markup, "lxml").body
     tags = [tag for tag in body or () if isinstance(tag, Tag)]
     if len(tags) == len(fragments):
-        return [_paragraphs(tag.get_text(" " if position in apart else "")) for position, tag in enumerate(tags)]
+        return [
+            _paragraphs(tag.get_text(" " if position in apart else "")) for position, tag in enumerate(tags)
+        ]
     # Nested beyond what the parser follows: one fragment must not cost the others.
     return [_paragraphs(BeautifulSoup(one, "lxml").get_text()) for one in lean]
 
@@ -171,7 +173,9 @@ def html_text(markup: str) -> str:
 
 
 _ATTRIBUTES = re.compile(r'<([a-z][a-z0-9-]*)(?: [^\s=<>"]+="[^"]*")+>')
-_INLINE = re.compile(r"</?(?:a|abbr|b|bdi|bdo|cite|code|em|font|i|ins|label|mark|q|small|span|strong|time|u)>")
+_INLINE = re.compile(
+    r"</?(?:a|abbr|b|bdi|bdo|cite|code|em|font|i|ins|label|mark|q|small|span|strong|time|u)>"
+)
 _LINE = "\u2028"
 _BREAK = re.compile(r"<br\b[^<>]{0,200}>")
 _PARAGRAPH_BREAK = re.compile(rf"{_LINE}\s*{_LINE}\s*")

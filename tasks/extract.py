@@ -15,8 +15,10 @@ EXTRACTOR_VERSION = "1"
 
 _DOCUMENT = re.compile(r"<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
 _STRUCTURE = re.compile(
-    r"<(?:html|head|body|div|p|article|section|main|table|tr|ul|li|h[1-6]|br)(?:\s[^<>]{0,2000})?/?>", re.I
+    r"</?(?:html|head|body|div|p|article|section|main|table|tr|ul|li|h[1-6]|br)(?:\s[^<>]{0,2000})?/?>", re.I
 )
+_SURROGATE = re.compile("[\ud800-\udfff]")
+"""Half a character, as lenient decoders leave it: no parser and no database takes it."""
 _HEAD = 200_000
 
 
@@ -38,7 +40,7 @@ def extract_page(
     Raises:
         UndecodablePage: the bytes are no text in any encoding.
     """
-    text = decode(content, content_type) if isinstance(content, bytes) else content
+    text = decode(content, content_type) if isinstance(content, bytes) else _SURROGATE.sub("\ufffd", content)
     fetched = _moment(fetched_at)
     if is_markup(text, content_type):
         return extract_html(text, url, fetched)
@@ -57,10 +59,13 @@ def is_markup(text: str, content_type: str | None = None) -> bool:
     tags = len(_STRUCTURE.findall(head))
     if not tags or (content_type or "").lower().startswith("text/plain"):
         return False
+    bare = text.strip()
+    if bare.endswith(">") and _STRUCTURE.match(bare):
+        return True
     lines = [line for line in head.splitlines() if line.strip()]
     tagged = sum(1 for line in lines if _STRUCTURE.search(line))
     enough = 0.2 if "html" in (content_type or "").lower() else 0.5
-    return tagged >= enough * len(lines) and (tags >= 3 or len(lines) == 1)
+    return tagged >= enough * len(lines) and (tags >= 4 or len(lines) == 1)
 
 
 def _start(text: str) -> int:

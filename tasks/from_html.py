@@ -35,7 +35,9 @@ _T = TypeVar("_T")
 _BYLINE = re.compile(
     r"byline|author|(?<![a-z])(?:autor|auteur|writer|verfasser|journalist|redakt\w*|autore|yazar|firma)(?![a-z])"
 )
-_DATED = re.compile(r"(?<![a-z])(?:date|datum|fecha|time|timestamp|publish\w*|posted|meta|dateline|pubdate)(?![a-z])")
+_DATED = re.compile(
+    r"(?<![a-z])(?:date|datum|fecha|time|timestamp|publish\w*|posted|meta|dateline|pubdate)(?![a-z])"
+)
 _DAY = re.compile(r"\d.*(?:19|20)\d\d|(?:19|20)\d\d.*\d")
 _COMMENTS = re.compile(r"comment|respond|(?<![a-z])repl(?:y|ies)(?![a-z])")
 _MUCH_MORE = 1.4
@@ -101,40 +103,52 @@ def _read(blocks: list[Block], found: Body, sightings: list[Sighting]) -> _Shown
                 label = lead
             names = line(sighting.byline) or ""
             byline = ", ".join(split_authors(names)) or strip_byline_start(names)[0] or None
-            headlines.append(Headline(text, label and label_text(label), byline, sighting.href))
+            headlines.append(Headline(text, label_text(label) if label else None, byline, sighting.href))
     return _Shown(
         heading=line(found.heading),
         standfirst=[text for block in found.standfirst for text in texts[id(block)]],
         body=_without_repeats(text for block in found.blocks for text in texts[id(block)]),
         caption=line(caption),
-        around=[text for block in around if (text := line(block))],
-        bylines=[text for block in around if _is_byline(block) and (text := line(block))],
+        around=[one for block in around if (one := line(block))],
+        bylines=[one for block in around if _is_byline(block) and (one := line(block))],
         headlines=headlines,
     )
 
 
 def _lead(text: str, block: Block) -> str:
     """What a block says before its first link: `Related: `."""
-    return text.partition(plain(block.links[0].text()))[0].strip()
+    link = plain(block.links[0].text())
+    return text.partition(link)[0].strip() if link else ""
 
 
 def _around(blocks: list[Block], found: Body) -> list[Block]:
-    """Short blocks that may tell about the article, the likeliest first: below its heading, above, dated ones."""
+    """Short blocks that may tell about the article, the likeliest first: below its heading, above, dated."""
     chosen = {*found.standfirst, *found.blocks}
     position = {block: index for index, block in enumerate(blocks)}
     first = position[found.blocks[0]] if found.blocks else len(blocks)
     last = position[found.blocks[-1]] if found.blocks else first
-    start = position[found.heading] if found.heading and position[found.heading] <= first else max(0, first - _BELOW)
+    start = (
+        position[found.heading]
+        if found.heading and position[found.heading] <= first
+        else max(0, first - _BELOW)
+    )
     near = [*blocks[start : min(first + 3, start + 40)], *reversed(blocks[max(0, start - _ABOVE) : start])]
     below = blocks[last + 1 : last + 1 + _BELOW]
     near += [block for block in below if _tells_of_article(block)]
-    near += [block for block in blocks[: last + 1] if block.length <= 60 and _DATED.search(block.place.named)][:6]
-    near += [block for block in blocks[: last + 1 + _BELOW] if block.length <= 40 and _DAY.search(block.raw)][:6]
+    near += [
+        block for block in blocks[: last + 1] if block.length <= 60 and _DATED.search(block.place.named)
+    ][:6]
+    near += [block for block in blocks[: last + 1 + _BELOW] if block.length <= 40 and _DAY.search(block.raw)][
+        :6
+    ]
     return list(
         dict.fromkeys(
             block
             for block in near
-            if block not in chosen and block is not found.heading and block.length <= 200 and not _in_comments(block)
+            if block not in chosen
+            and block is not found.heading
+            and block.length <= 200
+            and not _in_comments(block)
         )
     )[:30]
 
@@ -185,16 +199,12 @@ def _caption(blocks: list[Block], found: Body) -> Block | None:
     """The first picture's caption: near the heading or in the body, not in a list of other stories."""
     if not found.blocks:
         return None
+    chosen = {*found.standfirst, *found.blocks}
     position = {block: index for index, block in enumerate(blocks)}
     start = position[found.heading] if found.heading else 0
     last = position[found.blocks[-1]]
     for block in blocks[min(start, position[found.blocks[0]]) : last]:
-        if (
-            block.length > 600
-            or block in found.blocks
-            or block in found.standfirst
-            or block.linked > 0.5 * block.length
-        ):
+        if block.length > 600 or block in chosen or block.linked > 0.5 * block.length:
             continue
         if block.tag == "figcaption" or _in_caption(block):
             return block

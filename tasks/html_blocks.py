@@ -10,58 +10,24 @@ from dataclasses import dataclass, field
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-_UNSEEN = ["script", "style", "noscript", "svg", "iframe", "template", "object", "embed", "canvas", "select", "button",
-           "input", "textarea", "map", "audio", "video", "dialog", "link", "meta", "head", "img", "picture", "nav", "footer"]  # fmt: skip
-_INLINE = frozenset(
-    [
-        "-text",
-        "a",
-        "abbr",
-        "acronym",
-        "b",
-        "bdi",
-        "bdo",
-        "big",
-        "br",
-        "cite",
-        "code",
-        "data",
-        "del",
-        "dfn",
-        "em",
-        "font",
-        "i",
-        "img",
-        "ins",
-        "kbd",
-        "label",
-        "mark",
-        "nobr",
-        "q",
-        "rb",
-        "rp",
-        "rt",
-        "ruby",
-        "s",
-        "samp",
-        "small",
-        "span",
-        "strike",
-        "strong",
-        "sub",
-        "sup",
-        "time",
-        "tt",
-        "u",
-        "var",
-        "wbr",
-    ]
-)
-_LEAVES = frozenset(
-    ("p", "h1", "h2", "h3", "h4", "h5", "h6", "pre", "figcaption", "dt", "summary", "caption")
-)
+_UNSEEN = [
+    "script", "style", "noscript", "svg", "iframe", "template", "object", "embed", "canvas", "select",
+    "button", "input", "textarea", "map", "audio", "video", "dialog", "link", "meta", "head", "img",
+    "picture", "nav", "footer",
+]  # fmt: skip
+"""Elements that hold no text of a story, or none that is shown."""
+_INLINE = frozenset((
+    "-text", "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "br", "cite", "code", "data", "del", "dfn",
+    "em", "font", "i", "img", "ins", "kbd", "label", "mark", "nobr", "q", "rb", "rp", "rt", "ruby", "s",
+    "samp", "small", "span", "strike", "strong", "sub", "sup", "time", "tt", "u", "var", "wbr",
+))  # fmt: skip
 HEADINGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6"))
-_NESTED = "p,div,h1,h2,h3,h4,h5,h6,li,ul,ol,table,section,article,blockquote,header,footer,figure,figcaption,aside,main,dl,dd,pre,form,nav"
+_LEAVES = HEADINGS | {"p", "pre", "figcaption", "dt", "summary", "caption"}
+_NESTED = ",".join((
+    "p", "div", "h1", "h2", "h3", "h4", "h5", "h6", "li", "ul", "ol", "table", "section", "article",
+    "blockquote", "header", "footer", "figure", "figcaption", "aside", "main", "dl", "dd", "pre", "form",
+    "nav",
+))  # fmt: skip
 _MOST_DEPTH = 120
 
 

@@ -100,7 +100,10 @@ def find_body(blocks: list[Block], title: str | None = None, description: str | 
         for block in inside
         if not others[block.place]
         and block is not heading
-        and (_belongs(block) or (_kind(block) in kinds and not is_furniture(block.raw) and block.linked < 0.5 * block.length))
+        and (
+            _belongs(block)
+            or (_kind(block) in kinds and not is_furniture(block.raw) and block.linked < 0.5 * block.length)
+        )
         and not _in_card(block, container)
     ]
     chosen = _below_heading(_first_story(chosen, inside, heading), blocks, heading)
@@ -121,7 +124,11 @@ def _below_heading(chosen: list[Block], blocks: list[Block], heading: Block | No
 def _without_credits(blocks: list[Block]) -> list[Block]:
     """Without bylines and date lines at the text's start and end."""
     edges = {*blocks[:5], *blocks[-2:]}
-    return [block for block in blocks if block not in edges or block.tag in HEADINGS or not _is_credit_line(block.raw)]
+    return [
+        block
+        for block in blocks
+        if block not in edges or block.tag in HEADINGS or not _is_credit_line(block.raw)
+    ]
 
 
 def _is_credit_line(text: str) -> bool:
@@ -131,7 +138,14 @@ def _is_credit_line(text: str) -> bool:
     if strip_byline_start(text)[1] and len(text.split()) <= 8 and not _SENTENCE_END.search(text):
         return True
     dated = sum(len(date.raw) for date in find_dates(text)) if any(map(str.isdigit, text)) else 0
-    return dated > 0.35 * len(text) or (dated > 0 and text.rstrip(" .").count(" ") <= 8 and not _SENTENCE_END.search(text) and bool(lexicon.start(lexicon.fold(text), "published") or lexicon.start(lexicon.fold(text), "updated")))
+    return dated > 0.35 * len(text) or (
+        dated > 0
+        and text.rstrip(" .").count(" ") <= 8
+        and not _SENTENCE_END.search(text)
+        and bool(
+            lexicon.start(lexicon.fold(text), "published") or lexicon.start(lexicon.fold(text), "updated")
+        )
+    )
 
 
 def _first_story(chosen: list[Block], inside: list[Block], heading: Block | None) -> list[Block]:
@@ -265,14 +279,18 @@ def _in_card(block: Block, container: Place) -> bool:
     """True in a small element that is largely link: the teaser of another story."""
     place = block.place
     while place is not container and place.parent is not None:
-        if place.linked > 0.3 * place.chars and place.chars - place.linked < 400 and place.weight < 0.3 * container.weight:
+        if (
+            place.linked > 0.3 * place.chars
+            and place.chars - place.linked < 400
+            and place.weight < 0.3 * container.weight
+        ):
             return True
         place = place.parent
     return False
 
 
 def _others(blocks: list[Block], most: float, top: Place | None = None) -> dict[Place, bool]:
-    """For the place of each block: does it lie in an element set apart that is not most of the text itself?"""
+    """For each block's place: does it lie in an element set apart that is not itself most of the text?"""
     known: dict[Place, bool] = {}
 
     def decide(place: Place) -> bool:
@@ -315,7 +333,11 @@ def _settle_headings(blocks: list[Block]) -> list[Block]:
     kept: list[Block] = []
     follows = False
     for block in reversed(blocks):
-        if block.tag in HEADINGS and not follows and not (block.length >= 50 and _SENTENCE_END.search(block.raw)):
+        if (
+            block.tag in HEADINGS
+            and not follows
+            and not (block.length >= 50 and _SENTENCE_END.search(block.raw))
+        ):
             continue
         follows = True
         kept.append(block)

@@ -18,30 +18,28 @@ from tasks.fields.outlets import strip_outlet
 from tasks.fields.people import split_authors
 from tasks.html_metadata import Metadata
 
+# Names of `meta` elements, the most reliable first.
 _PUBLISHED = (
-    "article:published_time", "og:article:published_time", "article:published", "datepublished", "datecreated",
-    "published_time", "og:published_time", "og:pubdate", "pubdate", "publishdate", "publish-date", "publish_date",
-    "publication_date", "publication-date", "originalpublicationdate", "parsely-pub-date", "sailthru.date",
-    "cxenseparse:recs:publishtime", "cxenseparse:publishtime", "vr:published_time", "dc.date.issued", "dc.date.created",
-    "dcterms.created", "dcterms.issued", "dcterms.date", "dc.date", "date.issued", "citation_publication_date", "uploaddate", "date",
+    "article:published_time", "og:article:published_time", "article:published", "datepublished",
+    "datecreated", "published_time", "og:published_time", "og:pubdate", "pubdate", "publishdate",
+    "publish-date", "publish_date", "publication_date", "publication-date", "originalpublicationdate",
+    "parsely-pub-date", "sailthru.date", "cxenseparse:recs:publishtime", "cxenseparse:publishtime",
+    "vr:published_time", "dc.date.issued", "dc.date.created", "dcterms.created", "dcterms.issued",
+    "dcterms.date", "dc.date", "date.issued", "citation_publication_date", "uploaddate", "date",
 )  # fmt: skip
 _UPDATED = (
-    "article:modified_time", "og:article:modified_time", "og:updated_time", "datemodified", "article:modified",
-    "dcterms.modified", "dc.date.modified", "modified_time", "lastmod", "last-modified",
+    "article:modified_time", "og:article:modified_time", "og:updated_time", "datemodified",
+    "article:modified", "dcterms.modified", "dc.date.modified", "modified_time", "lastmod", "last-modified",
 )  # fmt: skip
 _AUTHOR = (
-    "author", "article:author", "article:author_name", "parsely-author", "sailthru.author", "byl", "cxenseparse:author",
-    "dc.creator", "dcterms.creator", "dc.contributor", "citation_author", "authors", "og:article:author",
+    "author", "article:author", "article:author_name", "parsely-author", "sailthru.author", "byl",
+    "cxenseparse:author", "dc.creator", "dcterms.creator", "dc.contributor", "citation_author", "authors",
+    "og:article:author",
 )  # fmt: skip
 _SECTION = (
-    "article:section",
-    "og:article:section",
-    "section",
-    "parsely-section",
-    "cxenseparse:section",
-    "articlesection",
-    "dc.subject",
-)
+    "article:section", "og:article:section", "section", "parsely-section", "cxenseparse:section",
+    "articlesection", "dc.subject",
+)  # fmt: skip
 _URL_DATE = re.compile(
     r"/(20\d\d|199\d)[/-](\d{1,2})[/-](\d{1,2})(?=[/_-]|$)|/(20\d\d)(0[1-9]|1[0-2])([0-2]\d|3[01])(?=[/_-]|$)"
 )
@@ -169,7 +167,9 @@ def _shown_date(
 
 def choose_authors(data: Metadata, bylines: Sequence[str]) -> tuple[list[str], str]:
     """Names as declared, else as shown in byline elements."""
-    outlets = {letters(name) for name in (data.first("og:site_name") or "", *data.names("publisher"))} | data.organisations
+    outlets = {
+        letters(name) for name in (data.first("og:site_name") or "", *data.names("publisher"))
+    } | data.organisations
     tried: tuple[tuple[str, Iterable[str]], ...] = (
         ("jsonld", data.names("author", "creator")),
         ("meta", [value for name in _AUTHOR for value in data.meta.get(name, ()) if "://" not in value][:6]),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 from selectolax.lexbor import LexborNode
 
@@ -88,7 +87,9 @@ def find_headlines(
         nonlocal card
         if card is not None and (sighting := _headline_of(card, own)):
             resolved = _story(card.href, url, domain, here)
-            if resolved is None or not (looks_like_story(resolved) or len(_shown(sighting.nodes).split()) >= 6):
+            if resolved is None or not (
+                looks_like_story(resolved) or len(_shown(sighting.nodes).split()) >= 6
+            ):
                 card = None
                 return
             sighting.href = resolved
@@ -96,7 +97,9 @@ def find_headlines(
             if sighting.label is not None and is_sponsored(sighting.label.raw):
                 card = None
                 return
-            sighting.byline = next((b for b, _ in card.blocks if b is not sighting.block and is_byline(b)), None)
+            sighting.byline = next(
+                (b for b, _ in card.blocks if b is not sighting.block and is_byline(b)), None
+            )
             found.append(sighting)
         card = None
 
@@ -146,7 +149,7 @@ def _story(href: str, url: str | None, domain: str | None, here: str) -> str | N
     bare = _without_query(target)
     if here and bare == here:
         return None
-    path = urlsplit(target).path
+    path = _path(target).partition("?")[0]
     if path in ("", "/") or _NOT_A_STORY.search(path):
         return None
     return target
@@ -158,13 +161,21 @@ def _without_query(url: str) -> str:
 
 def looks_like_story(url: str) -> bool:
     """True for an address that ends like those of single stories: words or a number, not one word."""
-    parts = urlsplit(url)
-    last = parts.path.rstrip("/").rpartition("/")[2]
+    path, _, query = _path(url).partition("?")
+    last = path.rstrip("/").rpartition("/")[2]
     return (
         len(re.findall(r"[-_]", last)) >= 2
-        or bool(re.search(r"\d{4,}", parts.path + parts.query))
+        or bool(re.search(r"\d{4,}", path + query))
         or last.endswith((".html", ".htm"))
     )
+
+
+def _path(url: str) -> str:
+    """Path and query of an address that need not be whole."""
+    return _HOST.sub("", url.partition("#")[0], count=1)
+
+
+_HOST = re.compile(r"^(?:[a-z][a-z0-9+.-]*:)?//[^/?]*", re.IGNORECASE)
 
 
 def _headline_of(card: _Card, own: str) -> Sighting | None:
@@ -222,7 +233,7 @@ def _title_nodes(nodes: list[LexborNode]) -> list[LexborNode]:
 
 
 def _title_part(parts: list[tuple[LexborNode, int]]) -> LexborNode:
-    """The headline among the elements of a link: a heading, what is named so, else what follows the kicker."""
+    """The headline among a link's elements: a heading, what is named so, else what follows the kicker."""
     longest = max(length for _, length in parts)
     fitting = [(child, length) for child, length in parts if length >= min(_SHORTEST, longest)]
     for wanted in (
@@ -239,14 +250,20 @@ def _title_part(parts: list[tuple[LexborNode, int]]) -> LexborNode:
 
 
 _EMPHASIS = frozenset(("b", "strong", "em", "i", "mark", "sup", "sub", "q", "u"))
-_TITLE = re.compile(r"(?<!sub)(?<!over)(?:title|headline|heading)(?!-?(?:kicker|prefix|sub))|titel|titre|titulo")
+_TITLE = re.compile(
+    r"(?<!sub)(?<!over)(?:title|headline|heading)(?!-?(?:kicker|prefix|sub))|titel|titre|titulo"
+)
 
 
 def _is_label(block: Block) -> bool:
     """True for a short text that may head a list: a heading, or something that is set like one."""
     if block.length > _LABEL_LONGEST or sum(map(str.isdigit, block.raw)) > 0.3 * block.length:
         return False
-    return _is_heading(block) or is_label(block.raw) or (block.length <= 40 and bool(_TITLE.search(block.place.named)))
+    return (
+        _is_heading(block)
+        or is_label(block.raw)
+        or (block.length <= 40 and bool(_TITLE.search(block.place.named)))
+    )
 
 
 def _labels(label: Block | None, block: Block) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit
+from functools import cache
 
 from tasks.fields.lexicon import alternation, fold
 from tasks.html_blocks import Block
@@ -31,21 +31,16 @@ def why_no_article(
     """
     size = sum(map(len, body))
     heading = fold(f"{title or ''} {data.title or ''}")
-    if size < 1500:
+    if not dated or size < 120:
+        if size < 1500 and _says("not_found", heading):
+            return "not_found"
+        if _says("search_results", heading):
+            return "search"
+    if size < _SHORT_BODY and not dated:
         opening = fold(" ".join(block.raw for block in blocks[:40])[:4000])
-        for reason, kind, text in (
-            ("not_found", "not_found", heading),
-            ("blocked", "blocked", f"{heading} {opening}"),
-            ("search", "search_results", heading),
-        ):
-            if size < _SHORT_BODY or kind == "not_found":
-                if re.search(rf"(?<!\w)(?:{alternation(kind)})(?!\w)", text):
-                    return reason
-        if (
-            size < _SHORT_BODY
-            and not dated
-            and len(re.findall(rf"(?<!\w)(?:{alternation('consent')})(?!\w)", opening)) >= 3
-        ):
+        if _says("blocked", f"{heading} {opening}"):
+            return "blocked"
+        if len(_pattern("consent").findall(opening)) >= 3:
             return "consent"
     declared = bool(data.article) or data.first("og:type") == "article"
     if size < 120 and (
@@ -64,5 +59,17 @@ def why_no_article(
     return None
 
 
+def _says(kind: str, folded: str) -> bool:
+    return bool(_pattern(kind).search(folded))
+
+
+@cache
+def _pattern(kind: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<!\w)(?:{alternation(kind)})(?!\w)")
+
+
 def _is_front(url: str | None) -> bool:
-    return bool(url) and urlsplit(url or "").path in ("", "/") and not urlsplit(url or "").query
+    return bool(url and _FRONT.fullmatch(url))
+
+
+_FRONT = re.compile(r"https?://[^/?#]+/?(?:#.*)?", re.IGNORECASE)

@@ -51,9 +51,12 @@ class Metadata:
     @property
     def labelled(self) -> list[str]:
         """`Label: value` for the pairs that pages declare for previews, such as a reading time."""
-        pairs = zip(self.meta.get("twitter:label1", []) + self.meta.get("twitter:label2", []),
-                    self.meta.get("twitter:data1", []) + self.meta.get("twitter:data2", []), strict=False)  # fmt: skip
-        return [f"{label}: {value}" for label, value in pairs]
+        return [
+            f"{label}: {value}"
+            for number in "12"
+            for label in self.meta.get(f"twitter:label{number}", ())[:1]
+            for value in self.meta.get(f"twitter:data{number}", ())[:1]
+        ]
 
     def text(self, *names: str) -> str | None:
         """The first string of the article's JSON-LD object under any of these keys, plain."""
