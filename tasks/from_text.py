@@ -32,6 +32,7 @@ _DATE_PREFIX = re.compile(r"\s?date ((?:19|20)\d\d(?:-\d\d){0,2})(?=\s|$)\s?")
 _DATELINE_AGENCY = re.compile(r"^.{0,90}?[(\[]([^()\[\]]{2,40})[)\]]\s?[-–—.:]")
 _TRAILING_AGENCY = re.compile(r"[(\[]([^()\[\]]{2,40})[)\]]\s*$")
 _LEAST_BODY = 120
+_MOST_LINES = 20_000  # twenty times the longest page known; what comes after is not looked at
 
 
 def extract_text(text: str, url: str | None, fetched_at: datetime | None) -> Extraction:
@@ -47,7 +48,7 @@ def extract_text(text: str, url: str | None, fetched_at: datetime | None) -> Ext
     prefix, lines = _date_prefix(lines)
     if not lines:
         return Extraction(is_article=False, reason="empty")
-    rows = make_rows(join_runs(lines))
+    rows = make_rows(join_runs(lines[:_MOST_LINES]))
     language = detect_language(
         " ".join(row.text for row in rows if row.kind in (Kind.PROSE, Kind.SENTENCE))[:6000]
     )

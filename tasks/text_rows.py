@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise
 
 from tasks.clean import Line
@@ -62,6 +62,7 @@ class Row:
 
 _FOLDED_LENGTH = 300
 _DIGIT = re.compile(r"\d")
+_DATED_LENGTH = 160
 _NUMBER = re.compile(r"#?\d{1,4}[.):]?")
 _MARKS = re.compile(r"[\W_]+")
 _TERMINAL = re.compile(r"[.!?…。！？।؟][\"'”’»)\]]{0,3}$|[.!?…。！？।؟][\"”’»]?\s?\[\d+\]$")
@@ -148,10 +149,18 @@ def make_row(text: str, gap: int = 0) -> Row:
     if len(text) > _FOLDED_LENGTH:
         kind = Kind.PROSE if is_terminated(text) or _sentences(text) else Kind.SENTENCE
         return Row(text, gap, kind)
+    kind, folded, dates = _judge(text)
+    return Row(text, gap, kind, folded, dates)
+
+
+@lru_cache(maxsize=1024)
+def _judge(text: str) -> tuple[Kind, str, tuple[ParsedDate, ...]]:
     folded = fold(text)
-    row = Row(text, gap, Kind.SHORT, folded)
-    row.kind = _simple(text, folded) or _dated(row) or _worded(text, folded) or _shaped(text)
-    return row
+    kind = _simple(text, folded)
+    dates: tuple[ParsedDate, ...] = ()
+    if kind is None and _DIGIT.search(text):
+        kind, dates = _dated(text, folded)
+    return kind or _worded(text, folded) or _shaped(text), folded, dates
 
 
 def _sentences(text: str) -> bool:
@@ -171,26 +180,23 @@ def _simple(text: str, folded: str) -> Kind | None:
     return None
 
 
-def _dated(row: Row) -> Kind | None:
-    text, folded = row.text, row.folded
-    if not _DIGIT.search(text):
-        return None
-    if len(text) <= 160:
-        if read_minutes(folded) is not None and word_count(folded) <= 8:
-            return Kind.READING
-        row.dates = tuple(find_dates(text))
-    dates = [each for each in row.dates if each.precision != "month" or len(text) < 30]
-    if dates:
-        rest = text
-        for each in reversed(dates):
-            rest = rest[: each.start] + " " + rest[each.end :]
-        if len(re.sub(r"[\W\d_]+", "", rest)) <= (
-            34 if start(folded, "published") or start(folded, "updated") else 16
-        ):
-            return Kind.DATE
-        if len(dates) > 1 and (start(folded, "published") or start(folded, "updated")):
-            return Kind.DATE
-    return None
+def _dated(text: str, folded: str) -> tuple[Kind | None, tuple[ParsedDate, ...]]:
+    """DATE for a line that is a date and little else, READING for a reading time; and the line's dates."""
+    if len(text) > _DATED_LENGTH:
+        return None, ()
+    if read_minutes(folded) is not None and word_count(folded) <= 8:
+        return Kind.READING, ()
+    dates = tuple(find_dates(text))
+    if not any(each.precision != "month" or len(text) < 30 for each in dates):
+        return None, dates
+    rest = text
+    for each in reversed(dates):
+        rest = rest[: each.start] + " " + rest[each.end :]
+    led = bool(start(folded, "published") or start(folded, "updated"))
+    letters = len(re.sub(r"[\W\d_]+", "", rest))
+    if letters <= (34 if led else 16) or (led and len(dates) > 1):
+        return Kind.DATE, dates
+    return None, dates
 
 
 def _worded(text: str, folded: str) -> Kind | None:

@@ -87,6 +87,8 @@ def _reading() -> re.Pattern[str]:
 
 def split_label(text: str) -> tuple[str | None, str]:
     """(label, rest) of a line with a list label glued in front of a headline; (None, text) of any other."""
+    if not start(fold(text[:_LABEL_LENGTH]), "list_labels", whole=False):
+        return None, text
     label: str | None = None
     rest = text
     for _ in range(3):  # some pages glue it twice
@@ -116,6 +118,20 @@ def _number(text: str) -> re.Match[str] | None:
     return found
 
 
+_LEAD = re.compile(
+    r".{0,40}?(?:[\d:|•·\])]|\s[–—-]|category)"
+)  # cheap signs that there may be something to take off
+_TRAIL = re.compile(r"\d|(?<!\w)an?\s\S+\s\S+$|(?<!\w)(?:une?|una|ein(?:er|em)?)\s\S+$")
+
+
+def _without(text: str, *patterns: re.Pattern[str]) -> str:
+    for pattern in patterns:
+        shorter = pattern.sub("", text, count=1)
+        if len(shorter) >= 8:
+            text = shorter
+    return text
+
+
 def strip_decoration(text: str) -> str:
     """A headline's text alone: no glued label or outlet, number, clock, category, date, age or `VIDEO:`."""
     text = text[:_HEADLINE_LENGTH].strip(" \t\u00a0|•·►▶▸")
@@ -125,18 +141,15 @@ def strip_decoration(text: str) -> str:
     numbered = _number(text)
     if numbered and len(text) - numbered.end() >= 8:
         text = text[numbered.end() :]
-    for pattern in (_CLOCK, _category(), _kicker(), _category()):
-        shorter = pattern.sub("", text, count=1)
-        if len(shorter) >= 8:
-            text = shorter
-    for pattern in (_COUNT, _reading(), _ago()):
-        shorter = pattern.sub("", text, count=1)
-        if len(shorter) >= 8:
-            text = shorter
+    if _LEAD.match(text):
+        text = _without(text, _CLOCK, _category(), _kicker(), _category())
+    if _TRAIL.search(text):
+        text = _without(text, _COUNT, _reading(), _ago())
     return strip_trailing_date(text).strip(" \t\u00a0|•·")
 
 
 _TAIL = 40
+_DIGIT = re.compile(r"\d")
 _GLUED_DATE = re.compile(r"(?<=[^\W\d_A-Z])(?=[A-Z][a-z]{2,8}\.?\s\d)|(?<=[^\W\d_?!.”’\"')])(?=\d{1,2}[./ ])")
 
 
@@ -144,7 +157,7 @@ def strip_trailing_date(text: str) -> str:
     """Text without a date at its end, glued or after a separator; a date inside the sentence stays."""
     cut = max(0, len(text) - _TAIL)
     tail = text[cut:]
-    if not any(letter.isdigit() for letter in tail):
+    if not _DIGIT.search(tail):
         return text
     spots = [0, *(found.start() for found in _GLUED_DATE.finditer(tail))]
     for spot in spots:

@@ -79,13 +79,16 @@ def _starts(kind: str) -> Mapping[str, tuple[str, ...]]:
     return {stem: tuple(group) for stem, group in by_stem.items()}
 
 
-def start(folded: str, kind: str) -> int:
-    """Length of the longest word of that kind at the start of folded text, ending at a word's end; else 0."""
+def start(folded: str, kind: str, *, whole: bool = True) -> int:
+    """Length of the longest word of that kind at the start of folded text, else 0.
+
+    `whole`: the word must end where a word of the text ends.
+    """
     by_stem = _starts(kind)
     for stem in (folded[:_STEM], folded[:1]):
         for word in by_stem.get(stem, ()):
             if folded.startswith(word):
                 length = len(word)
-                if not (word[-1].isalnum() and folded[length : length + 1].isalnum()):
+                if not whole or not (word[-1].isalnum() and folded[length : length + 1].isalnum()):
                     return length
     return 0
