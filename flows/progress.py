@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Literal
 
 import click
@@ -126,6 +130,7 @@ def summary(report: RunReport) -> str:
         return _nothing_new(report)
     counts = report.counts.as_dict()
     read = counts.pop("read")
+    command = _as_typed()
     lines = [
         f"Run {report.run_id} {report.state}: {read:,} pages in {report.seconds:.1f} s, {_speed(report)}.",
         "",
@@ -138,7 +143,7 @@ def summary(report: RunReport) -> str:
         for reason, count in sorted(
             report.quarantined_by_reason.items(), key=lambda pair: (-pair[1], pair[0])
         ):
-            lines.append(f"  {reason:<16}{count:>9,}  broadsheet quarantine list --reason {reason}")
+            lines.append(f"  {reason:<16}{count:>9,}  {command} quarantine list --reason {reason}")
     lines += [
         "",
         f"Articles: {report.counts.loaded:,} new, {report.counts.updated:,} with newer text.",
@@ -146,8 +151,18 @@ def summary(report: RunReport) -> str:
     ]
     if report.message and report.state != "failed":
         lines += ["", report.message]
-    lines += ["", f"Next: broadsheet {'quarantine' if report.state == 'failed' else 'articles'} list"]
+    lines += ["", f"Next: {command} {'quarantine' if report.state == 'failed' else 'articles'} list"]
     return "\n".join(lines)
+
+
+def _as_typed() -> str:
+    """How to type this command here: its name where the PATH leads to it, else its path."""
+    program = Path(sys.argv[0])
+    found = shutil.which("broadsheet")
+    if program.name != "broadsheet" or (found and program.exists() and program.samefile(found)):
+        return "broadsheet"
+    nearby = os.path.relpath(program)
+    return shlex.quote(str(program.absolute()) if nearby.startswith("..") else nearby)
 
 
 def _nothing_new(report: RunReport) -> str:

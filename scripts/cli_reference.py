@@ -1,4 +1,4 @@
-"""Print docs/cli.md: the help of every command, the quarantine reasons, the exported columns.
+"""Print docs/cli.md: the help of every command, and what each quarantine reason means.
 
 python scripts/cli_reference.py > docs/cli.md
 """
@@ -11,7 +11,6 @@ import click
 
 from flows.cli import broadsheet
 from schemas.errors import PAGE_REASONS
-from tasks.export import COLUMNS
 
 PREFACE = """\
 # Command reference
@@ -20,6 +19,7 @@ Written by `python scripts/cli_reference.py > docs/cli.md`; a test compares it w
 
 Listings print aligned text, and JSON with `--json`. Results go to standard output; progress and errors go to
 standard error. Exit codes: 0 fine, 1 the run failed, 2 the command or a setting is wrong, 130 interrupted.
+What exports hold is in [exports.md](exports.md).
 """
 
 REASONS = """\
@@ -55,18 +55,7 @@ def reference() -> str:
         f"| `{reason}` | {error.stage} | {(error.__doc__ or '').strip().splitlines()[0]} |\n"
         for reason, error in PAGE_REASONS.items()
     )
-    return "\n".join([*sections, REASONS + "".join(rows), columns()])
-
-
-def columns() -> str:
-    """What each export holds."""
-    sections = [
-        "## Export columns\n\nLists are JSON arrays in CSV; dates and times are ISO 8601, times in UTC.\n"
-    ]
-    for what, exported in COLUMNS.items():
-        rows = "".join(f"| `{column.name}` | {column.kind} | {column.meaning} |\n" for column in exported)
-        sections.append(f"### {what}\n\n| column | type | meaning |\n| --- | --- | --- |\n{rows}")
-    return "\n".join(sections)
+    return "\n".join([*sections, REASONS + "".join(rows)])
 
 
 if __name__ == "__main__":

@@ -466,10 +466,11 @@ def test_only_what_is_new_is_read_whatever_lies_around(loaded: Loaded, tmp_path:
         {"raw": story("Bell rings again").replace("band", "bell"), "link": "https://x.example/bell"}
     )
     arguments = ("ingest", "-", "--fields", "html=raw,url=link", "--source", "village-post")
-    result = run(*arguments, env=loaded.environment, cwd=tmp_path, stdin=line)
+    environment = {**loaded.environment, "PATH": os.defpath}
+    result = run(*arguments, env=environment, cwd=tmp_path, stdin=line)
     assert result.returncode == 0, result.stderr
     assert re.search(r"^  loaded +1  new articles$", result.stdout, re.MULTILINE)
-    assert result.stdout.endswith("Next: broadsheet articles list\n")
+    assert result.stdout.endswith(f"Next: {COMMAND} articles list\n"), "as typed from that directory"
     [row] = loaded.json("articles", "list", "--source", "village-post")
     assert row["title"] == "Bell rings again"
 
