@@ -13,24 +13,24 @@ from tasks.fields.lexicon import fold, start, words
 @pytest.mark.parametrize(
     "text",
     [
-        "Recommended",
-        "Explore",
-        "Latest Stories:",
-        "Most read in Business",
-        "MÁS INFORMACIÓN",
-        "Lo más leído",
-        "İLGİLİ HABER",
-    ]
-    + [
-        "Çok Okunanlar",
-        "Meistgelesen",
-        "Mehr aus Hamburg",
-        "Les plus lus",
-        "Mais lidas",
-        "Читайте также",
-        "الأكثر قراءة",
-    ]
-    + ["यह भी पढ़ें:", "» Related Posts"],
+        *(
+            "Recommended",
+            "Explore",
+            "Latest Stories:",
+            "Most read in Business",
+            "» Related Posts",
+            "MÁS INFORMACIÓN",
+        ),
+        *(
+            "Lo más leído",
+            "İLGİLİ HABER",
+            "Çok Okunanlar",
+            "Meistgelesen",
+            "Mehr aus Hamburg",
+            "Les plus lus",
+        ),
+        *("Mais lidas", "Читайте также", "الأكثر قراءة", "यह भी पढ़ें:"),
+    ],
 )
 def test_label(text: str) -> None:
     assert is_label(text)

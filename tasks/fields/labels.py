@@ -109,7 +109,7 @@ def _glued(label: str, following: str) -> bool:
 
 
 def _number(text: str) -> re.Match[str] | None:
-    """A list's number in front, not a date's or a count's: `3. Storm nears`, never `3. Mai` or `2. Bundesliga`."""
+    """A list's number in front (`3. Storm nears`), not a date's or a count's (`3. Mai`, `2. Bundesliga`)."""
     found = _NUMBER.match(text)
     if found and found.group().rstrip().endswith("."):
         noun = fold(text[found.end() : found.end() + 40]).partition(" ")[0].rstrip(":,.!?")

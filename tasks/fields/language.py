@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Mapping
+from functools import cache
 
 from tasks.fields.lexicon import fold, stopwords
 
@@ -37,8 +39,22 @@ def detect_language(text: str) -> str | None:
     counts = Counter(fold(word) for word in _WORDS.findall(sample))
     total = sum(counts.values())
     scores = {
-        language: sum(counts[word] for word in frequent if word in counts) / total
-        for language, frequent in stopwords().items()
+        language: sum(counts[word] * weight for word, weight in frequent.items() if word in counts) / total
+        for language, frequent in _weights().items()
     }
     best, score = max(scores.items(), key=lambda item: item[1])
-    return best if score >= 0.05 else None
+    return best if score >= _LEAST else None
+
+
+_LEAST = 0.03
+
+
+@cache
+def _weights() -> Mapping[str, Mapping[str, float]]:
+    """Language → frequent word → how much it tells: a word of many languages tells little."""
+    table = stopwords()
+    shared = Counter(word for frequent in table.values() for word in frequent)
+    return {name: {word: shared[word] ** -_SHARED for word in frequent} for name, frequent in table.items()}
+
+
+_SHARED = 0.5

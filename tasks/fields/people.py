@@ -22,9 +22,9 @@ _NAME_WORD = re.compile(r"[^\W\d_]", re.UNICODE)
 _SUFFIX = re.compile(r"^(?:jr|sr|ii|iii|iv|phd|ph\.d|md|m\.d|dr|mba|esq)\.?$", re.IGNORECASE)
 _PARTICLES = frozenset(
     [
-        *("de", "da", "do", "dos", "das", "del", "della", "di", "du", "des", "d'", "la", "le", "las", "los", "el"),
-        *("al", "bin", "bint", "ibn", "ben", "abu", "van", "von", "der", "den", "ter", "ten", "zu", "zum", "y", "e"),
-        *("i", "und", "of", "st.", "san", "dela", "mac", "mc", "o'", "af", "av", "ul", "ur"),
+        *("de", "da", "do", "dos", "das", "del", "della", "di", "du", "des", "d'", "la", "le", "las", "los"),
+        *("el", "al", "bin", "bint", "ibn", "ben", "abu", "van", "von", "der", "den", "ter", "ten", "zu"),
+        *("zum", "y", "e", "i", "und", "of", "st.", "san", "dela", "mac", "mc", "o'", "af", "av", "ul", "ur"),
     ]
 )
 _CASELESS = re.compile(r"[\u0590-\u08ff\u0900-\u0dff\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
