@@ -65,8 +65,8 @@ def test_shared_cases(case: Path) -> None:
 
 
 PARAGRAPHS = (
-    "The harbour board said on Monday that the old crane would be taken down before the winter storms arrive.",
-    "Two companies have offered to buy the steel, and a museum has asked for the cabin and the operator's chair.",
+    "The harbour board said on Monday that the old crane would be taken down before the winter storms come.",
+    "Two companies have offered to buy the steel, and a museum has asked for the cabin and the seat.",
     "Residents who remember the crane at work gathered on the quay in the morning to take photographs of it.",
 )
 

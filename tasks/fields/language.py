@@ -25,6 +25,12 @@ _SCRIPTS = {
     "hy": re.compile(r"[\u0530-\u058f]"),
 }
 
+_FOREIGN = {  # letters that a language does not write
+    "ru": re.compile(r"[іїєґ]"),
+    "uk": re.compile(r"[ыэъё]"),
+    "bg": re.compile(r"[ыэіїєё]"),
+}
+
 
 def detect_language(text: str) -> str | None:
     """ISO 639-1 code of a text's language; None where it is too short or no language stands out."""
@@ -42,6 +48,9 @@ def detect_language(text: str) -> str | None:
         language: sum(counts[word] * weight for word, weight in frequent.items() if word in counts) / total
         for language, frequent in _weights().items()
     }
+    for language, foreign in _FOREIGN.items():
+        if len(foreign.findall(sample)) > 0.005 * letters:
+            scores[language] = 0.0
     best, score = max(scores.items(), key=lambda item: item[1])
     return best if score >= _LEAST else None
 
