@@ -55,8 +55,9 @@ def extract_html(markup: str, url: str | None, fetched_at: datetime | None) -> E
     summary = data.text("description") or data.first("og:description", "description")
     found = find_body(blocks, declared, summary)
     sightings = find_headlines(blocks, {*found.standfirst, *found.blocks}, declared, url)
-    shown = _read(blocks, found, sightings)
-    times = [value for block in _around(blocks, found) for value in _times(block)]
+    around = _around(blocks, found)
+    shown = _read(blocks, found, sightings, around)
+    times = [value for block in around for value in _times(block)]
     return _record(data, blocks, found, shown, times, url, fetched_at)
 
 
@@ -73,9 +74,8 @@ class _Shown:
     headlines: list[Headline]
 
 
-def _read(blocks: list[Block], found: Body, sightings: list[Sighting]) -> _Shown:
+def _read(blocks: list[Block], found: Body, sightings: list[Sighting], around: list[Block]) -> _Shown:
     """Read every text that the record needs, in one go."""
-    around = _around(blocks, found)
     caption = _caption(blocks, found)
     about = [sighting.block for sighting in sightings if sighting.leads]
     about += [block for sighting in sightings for block in (sighting.label, sighting.byline) if block]

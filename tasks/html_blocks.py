@@ -61,13 +61,8 @@ class Block:
     """The parser's text, white space collapsed: for decisions only."""
     linked: int
     """Characters of it inside links."""
+    length: int
     links: list[LexborNode] = field(default_factory=list)
-    text: str = ""
-    """The text as BeautifulSoup gives it, once asked for."""
-
-    @property
-    def length(self) -> int:
-        return len(self.raw)
 
     @property
     def html(self) -> str:
@@ -139,7 +134,7 @@ def _emit(nodes: list[LexborNode], tag: str, place: Place, blocks: list[Block]) 
     if not raw:
         return
     if place.link is not None:
-        blocks.append(Block(nodes, tag, place, raw, len(raw)))
+        blocks.append(Block(nodes, tag, place, raw, len(raw), len(raw)))
         return
     links: list[LexborNode] = []
     for node in nodes:
@@ -148,4 +143,4 @@ def _emit(nodes: list[LexborNode], tag: str, place: Place, blocks: list[Block]) 
         elif node.tag != "-text":
             links += node.css("a")
     linked = sum(len(" ".join(link.text().split())) for link in links)
-    blocks.append(Block(nodes, tag, place, raw, min(linked, len(raw)), links))
+    blocks.append(Block(nodes, tag, place, raw, min(linked, len(raw)), len(raw), links))

@@ -135,17 +135,17 @@ def _is_credit_line(text: str) -> bool:
     """True for a short line that is a byline or mostly a date."""
     if len(text) > 120:
         return False
-    if strip_byline_start(text)[1] and len(text.split()) <= 8 and not _SENTENCE_END.search(text):
+    if len(text.split()) <= 12 and not _SENTENCE_END.search(text) and strip_byline_start(text)[1]:
         return True
-    dated = sum(len(date.raw) for date in find_dates(text)) if any(map(str.isdigit, text)) else 0
-    return dated > 0.35 * len(text) or (
-        dated > 0
-        and text.rstrip(" .").count(" ") <= 8
-        and not _SENTENCE_END.search(text)
-        and bool(
-            lexicon.start(lexicon.fold(text), "published") or lexicon.start(lexicon.fold(text), "updated")
-        )
-    )
+    if _SENTENCE_END.search(text):
+        return False
+    digits = sum(map(str.isdigit, text))
+    if digits >= 6 and len(text) <= 100 and _YEAR.search(text):
+        return True
+    return digits > 0 and sum(len(date.raw) for date in find_dates(text)) > 0.35 * len(text)
+
+
+_YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 
 
 def _first_story(chosen: list[Block], inside: list[Block], heading: Block | None) -> list[Block]:
@@ -317,15 +317,21 @@ def _within(place: Place | None, container: Place) -> bool:
 
 
 def _belongs(block: Block) -> bool:
-    if block.tag == "figcaption" or block.tag == "h1":
+    """True for a block that can be part of a text: prose, a subhead, an item; no link list, caption or prompt."""
+    if block.tag in ("figcaption", "h1") or is_furniture(block.raw):
         return False
-    if block.linked >= 0.6 * block.length or (is_caption(block) and not _SENTENCE_END.search(block.raw)):
+    if is_caption(block) and not _SENTENCE_END.search(block.raw):
         return False
-    if is_furniture(block.raw):
-        return False
-    if block.tag in HEADINGS or is_running_text(block):
+    unlinked = block.length - block.linked
+    if block.tag == "p" and (unlinked >= 60 or (unlinked >= 40 and _SENTENCE_END.search(block.raw))):
         return True
-    return block.tag in ("p", "li", "") and block.length >= 2 and block.linked < 0.5 * block.length
+    if block.linked >= 0.6 * block.length:
+        return False
+    return (
+        block.tag in HEADINGS
+        or is_running_text(block)
+        or (block.tag in ("p", "li", "") and block.length >= 2 and block.linked < 0.5 * block.length)
+    )
 
 
 def _settle_headings(blocks: list[Block]) -> list[Block]:

@@ -284,7 +284,7 @@ def is_byline(block: Block) -> bool:
         return False
     own = block.nodes[0].attributes.get("class") if block.nodes[0].tag != "-text" else None
     named = f"{own or ''} {block.place.named}".lower()
-    return bool(_BYLINE.search(named)) or (strip_byline_start(block.raw)[1] and len(block.raw.split()) <= 8)
+    return bool(_BYLINE.search(named)) or (len(block.raw.split()) <= 8 and strip_byline_start(block.raw)[1])
 
 
 _BYLINE = re.compile(r"byline|(?<![a-z])(?:author|autor|auteur|writer|autore|yazar)(?:s|es|en)?(?![a-z])")
