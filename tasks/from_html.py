@@ -51,10 +51,10 @@ def extract_html(markup: str, url: str | None, fetched_at: datetime | None) -> E
     tree = LexborHTMLParser(markup)
     data = read_metadata(tree)
     blocks = segment(tree)
-    declared = data.text("headline") or data.first("og:title", "twitter:title") or data.title
+    titles = [title for title in (data.text("headline"), data.first("og:title"), data.title) if title]
     summary = data.text("description") or data.first("og:description", "description")
-    found = find_body(blocks, declared, summary)
-    sightings = find_headlines(blocks, {*found.standfirst, *found.blocks}, declared, url)
+    found = find_body(blocks, titles, summary)
+    sightings = find_headlines(blocks, {*found.standfirst, *found.blocks}, titles, url)
     around = _around(blocks, found)
     shown = _read(blocks, found, sightings, around)
     times = [value for block in around for value in _times(block)]

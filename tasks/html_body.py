@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tasks.clean import letters
@@ -62,15 +63,15 @@ class Body:
     """The paragraphs after the standfirst, subheads and list items included."""
 
 
-def find_body(blocks: list[Block], title: str | None = None, description: str | None = None) -> Body:
+def find_body(blocks: list[Block], titles: Sequence[str] = (), description: str | None = None) -> Body:
     """Choose container, heading, standfirst and body among a page's blocks.
 
     Args:
-        title: what the page declares as the article's title; tells its heading among several.
+        titles: what the page declares as the article's title, the likeliest first; tell its heading.
         description: its declared summary; tells a standfirst that is set apart.
     """
     running = [block for block in blocks if block.tag != "figcaption" and is_running_text(block)]
-    heading = find_heading(blocks, title)
+    heading = find_heading(blocks, titles)
     if not running:
         return Body(heading=heading)
     for block in running:
@@ -107,6 +108,8 @@ def find_body(blocks: list[Block], title: str | None = None, description: str | 
         and not _in_card(block, container)
     ]
     chosen = _below_heading(_first_story(chosen, inside, heading), blocks, heading)
+    if heading is None and chosen:
+        heading = _heading_above(blocks, chosen[0])
     body = Body(container, heading, blocks=_settle_headings(_without_credits(chosen)))
     _find_standfirst(body, blocks, _others(blocks, weights[container]), description)
     return body
@@ -172,8 +175,11 @@ def _find_standfirst(
     wanted = letters(description or "")
     between = blocks[first:start] if start - first <= 60 else []
     before: list[Block] = []
-    for block in between:
+    for distance, block in enumerate(between):
         if block.tag in ("figcaption", "h1") or block.linked > 0.5 * block.length:
+            continue
+        if distance < 2 and block.tag in ("h2", "h3", "h4") and weigh(block.raw) >= 80:
+            body.standfirst.append(block)
             continue
         if _tells(block, wanted) and not (body.container and _in_card(block, body.container)):
             body.standfirst.append(block)
@@ -231,17 +237,25 @@ _CREDIT = re.compile(
 )
 
 
-def find_heading(blocks: list[Block], title: str | None) -> Block | None:
-    """The heading that shows the declared title, else the first h1 of the page."""
-    wanted = letters(title or "")
-    if wanted:
-        for tags in (("h1",), HEADINGS):
-            for block in blocks:
-                if block.tag in tags or (block.place.tag in tags):
-                    shown = letters(block.raw)
-                    if shown and (shown in wanted or wanted in shown) and 2 * len(shown) > len(wanted):
-                        return block
+def find_heading(blocks: list[Block], titles: Sequence[str]) -> Block | None:
+    """The heading that shows a declared title, else the first h1 of the page."""
+    headings = [(block, letters(block.raw)) for block in blocks if {block.tag, block.place.tag} & HEADINGS]
+    for wanted in filter(None, map(letters, titles)):
+        fitting = [
+            block
+            for block, shown in headings
+            if shown and (shown in wanted or wanted in shown) and 2 * len(shown) > len(wanted)
+        ]
+        if fitting:
+            return next((block for block in fitting if "h1" in (block.tag, block.place.tag)), fitting[0])
     return next((block for block in blocks if block.tag == "h1"), None)
+
+
+def _heading_above(blocks: list[Block], first: Block) -> Block | None:
+    """A heading a little above the text, where none shows what the page declares."""
+    end = blocks.index(first)
+    near = [block for block in blocks[max(0, end - 10) : end] if block.tag in ("h2", "h3") and not block.linked]
+    return near[0] if near else None
 
 
 def is_furniture(text: str) -> bool:

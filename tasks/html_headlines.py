@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from selectolax.lexbor import LexborNode
@@ -65,16 +65,16 @@ class _Card:
 
 
 def find_headlines(
-    blocks: list[Block], body: set[Block], title: str | None, url: str | None
+    blocks: list[Block], body: set[Block], titles: Sequence[str], url: str | None
 ) -> list[Sighting]:
     """Every placement of another story's headline, in page order.
 
     Args:
         body: blocks of the article itself; links inside its sentences are no headlines.
-        title: the article's own title, which is no headline on its page.
+        titles: the article's own titles, which are no headlines on its page.
         url: address of the page: links must stay within its registrable domain and lead elsewhere.
     """
-    own = letters(title or "")
+    own = set(map(letters, titles))
     domain = registrable_domain(url)
     here = _without_query(url or "")
     furniture: dict[Place, bool] = {}
@@ -178,12 +178,12 @@ def _path(url: str) -> str:
 _HOST = re.compile(r"^(?:[a-z][a-z0-9+.-]*:)?//[^/?]*", re.IGNORECASE)
 
 
-def _headline_of(card: _Card, own: str) -> Sighting | None:
+def _headline_of(card: _Card, own: set[str]) -> Sighting | None:
     """The block of a card that is its headline: a heading, else the first that is long enough for one."""
     fitting = [
         (block, nodes)
         for block, nodes in card.blocks
-        if weigh(shown := _shown(nodes)) >= _SHORTEST and len(shown) <= _LONGEST and letters(shown) != own
+        if weigh(shown := _shown(nodes)) >= _SHORTEST and len(shown) <= _LONGEST and letters(shown) not in own
     ]
     if not fitting:
         return None
