@@ -43,10 +43,8 @@ OUTCOMES = ("loaded", "updated", "unchanged", "duplicate", "non_article", "quara
 
 BALANCED = f"read = {' + '.join(OUTCOMES)}"
 
-KEY_PREFIX = 15
-"""Characters that a whole headline key and its truncated form share at least (`dedupe.MIN_TRUNCATED`)."""
 KEY_INDEXED = 200
-"""Characters of a headline key in the index that finds whole keys by how they start."""
+"""Characters of a headline key in the indexes that find keys by how they start."""
 
 SEARCHED_CHARACTERS = 200_000
 """How much of a body full-text search sees: a tsvector holds at most 1 MB."""
@@ -315,7 +313,7 @@ class StoredHeadline(Base):
     __table_args__ = (
         Index(
             "headlines_truncated_idx",
-            text(f"left(key, {KEY_PREFIX})"),
+            text(f"left(key, {KEY_INDEXED})"),
             postgresql_where=text("truncated"),
         ),
         Index(

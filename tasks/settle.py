@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 
 from sqlalchemy import Connection, Engine, text
 
-from schemas.tables import KEY_INDEXED, KEY_PREFIX
+from schemas.tables import KEY_INDEXED
 from tasks.database_errors import translated_errors
 from tasks.dedupe import ELLIPSIS, MIN_TRUNCATED
 
@@ -115,11 +115,19 @@ _STEPS = {
             UNION
             SELECT cut.id
             FROM new_headlines whole
+            CROSS JOIN generate_series({MIN_TRUNCATED}, {KEY_INDEXED}) AS length
             JOIN headlines cut
               ON cut.truncated
-             AND left(cut.key, {KEY_PREFIX}) = left(whole.key, {KEY_PREFIX})
+             AND left(cut.key, {KEY_INDEXED}) = left(left(whole.key, length) || '{ELLIPSIS}', {KEY_INDEXED})
              AND starts_with(whole.key, left(cut.key, -1))
             WHERE NOT whole.truncated
+              AND length <= char_length(whole.key)
+              AND EXISTS (
+                SELECT FROM headlines near
+                WHERE near.truncated
+                  AND left(near.key, {KEY_INDEXED}) >= left(whole.key, {MIN_TRUNCATED})
+                  AND left(near.key, {KEY_INDEXED}) < left(whole.key, {MIN_TRUNCATED}) || chr(1114111)
+              )
         )
         SELECT cut.id, cut.key_digest, cut.merged_into AS before,
                CASE WHEN fits.number = 1 THEN fits.id END AS after
@@ -210,7 +218,7 @@ _STEPS = {
             UNION
             SELECT t.id
             FROM settling_pages p JOIN articles a ON a.id = p.article_id JOIN link_targets t ON t.key = a.key
-        ), resolved AS (
+        ), resolved AS MATERIALIZED (
             SELECT t.id, coalesce(
                 (SELECT a.id FROM articles a WHERE a.key = t.key),
                 (SELECT p.article_id FROM pages p WHERE p.url_key = t.key AND p.article_id IS NOT NULL
@@ -250,26 +258,30 @@ _STEPS = {
             SELECT h.id,
                    CASE WHEN h.merged_into IS NOT NULL THEN NULL
                         WHEN by_target.number = 1 THEN by_target.article_id
-                        WHEN by_target.number = 0 AND by_title.number = 1 THEN by_title.article_id
+                        WHEN by_target.number IS NULL AND by_title.number = 1 THEN by_title.article_id
                    END AS article_id,
                    CASE WHEN h.merged_into IS NOT NULL THEN NULL
                         WHEN by_target.number = 1 THEN 'target'
-                        WHEN by_target.number = 0 AND by_title.number = 1 THEN 'title'
+                        WHEN by_target.number IS NULL AND by_title.number = 1 THEN 'title'
                    END AS linked_by
             FROM unlinked_headlines
             JOIN headlines h USING (id)
-            CROSS JOIN LATERAL (
-                SELECT count(DISTINCT t.article_id) AS number, min(t.article_id) AS article_id
-                FROM headline_variants v
+            LEFT JOIN (
+                SELECT u.id, count(DISTINCT t.article_id) AS number, min(t.article_id) AS article_id
+                FROM unlinked_headlines u
+                JOIN headline_variants v ON v.headline_id = u.id
                 JOIN headline_links l ON l.variant_id = v.id
                 JOIN link_targets t ON t.id = l.target_id
-                WHERE v.headline_id = h.id AND t.article_id IS NOT NULL
-            ) by_target
-            CROSS JOIN LATERAL (
-                SELECT count(DISTINCT a.article_id) AS number, min(a.article_id) AS article_id
-                FROM article_versions a
-                WHERE a.title_key = h.key_digest
-            ) by_title
+                WHERE t.article_id IS NOT NULL
+                GROUP BY u.id
+            ) by_target USING (id)
+            LEFT JOIN (
+                SELECT h.id, count(DISTINCT a.article_id) AS number, min(a.article_id) AS article_id
+                FROM unlinked_headlines u
+                JOIN headlines h USING (id)
+                JOIN article_versions a ON a.title_key = h.key_digest
+                GROUP BY h.id
+            ) by_title USING (id)
         ) found
         WHERE h.id = found.id
           AND (h.article_id, h.linked_by) IS DISTINCT FROM (found.article_id, found.linked_by)

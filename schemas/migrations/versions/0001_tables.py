@@ -492,7 +492,7 @@ def upgrade() -> None:
     op.create_index(
         "headlines_truncated_idx",
         "headlines",
-        [sa.literal_column("left(key, 15)")],
+        [sa.literal_column("left(key, 200)")],
         unique=False,
         postgresql_where=sa.text("truncated"),
     )
