@@ -25,7 +25,7 @@ from tasks.fields.people import split_authors
 from tasks.text_body import find_core, is_crosshead, is_paragraph, trim_head
 from tasks.text_head import Head, clean_title, content_words, find_title, read_head, read_source, take_dates
 from tasks.text_lists import HeadlineReader, inline_items, opens_list
-from tasks.text_rows import Kind, Row, make_rows, word_count
+from tasks.text_rows import Kind, Row, make_rows, text_size, word_count
 from tasks.text_runs import join_runs
 
 _DATE_PREFIX = re.compile(r"\s?date ((?:19|20)\d\d(?:-\d\d){0,2})(?=\s|$)\s?")
@@ -144,6 +144,9 @@ _TAIL_ROWS = 12
 
 def _read_tail(rows: Sequence[Row], head: Head, language: str | None) -> None:
     """Source, authors and date that a page prints below the body."""
+    for row in rows[:3]:
+        if row.kind is Kind.CREDIT and head.agency is None and word_count(row.text) <= 3:
+            head.agency = find_agency(row.text)
     for row in rows[:_TAIL_ROWS]:
         if row.kind is Kind.SOURCE:
             head.agency = head.agency or read_source(row.text)
@@ -216,7 +219,7 @@ def _no_article(rows: Sequence[Row], start: int, begin: int, end: int) -> str | 
     """Why the page is no article, None where it is one."""
     core = rows[begin:end]
     prose = [row for row in core if row.kind in (Kind.PROSE, Kind.SENTENCE)]
-    length = sum(len(row.text) for row in prose)
+    length = sum(text_size(row.text) for row in prose)
     signs = " \n ".join(row.folded for row in rows[:400] if row.folded)
     if length < 600:
         for reason in ("not_found", "consent", "blocked", "search_results", "video_only"):

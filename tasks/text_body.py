@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from tasks.text_rows import Kind, Row, is_terminated
+from tasks.text_rows import Kind, Row, is_terminated, text_size
 
 # What a row adds to a stretch of rows that might be the body, in characters. Prose pays for what stands
 # between two paragraphs; lists, menus and footers cost more than their teasers bring.
@@ -37,9 +37,9 @@ _PROSE_BASE, _PROSE_MOST = 40, 350
 def row_value(row: Row) -> float:
     """How much a row speaks for standing in the body."""
     if row.kind is Kind.PROSE:
-        return min(len(row.text), _PROSE_MOST) - _PROSE_BASE
+        return min(text_size(row.text[:_PROSE_MOST]), _PROSE_MOST) - _PROSE_BASE
     if row.kind is Kind.SENTENCE:
-        return min(len(row.text), 200) * 0.4
+        return min(text_size(row.text), 200) * 0.4
     return _COST[row.kind]
 
 
@@ -51,10 +51,25 @@ def find_core(rows: Sequence[Row]) -> tuple[int, int]:
     for index, row in enumerate(rows):
         if total <= 0:
             total, begin = 0.0, index
-        total += _INLINE_COST if index in inside else row_value(row)
+        value = _INLINE_COST if index in inside else row_value(row)
+        total += value * _TEASER_SHARE if _is_teaser(rows, index) else value
         if total > best:
             best, best_span = total, (begin, index + 1)
     return best_span[0], _extended(rows, best_span[1])
+
+
+_TEASER_LENGTH, _TEASER_SHARE = 220, 0.5
+
+
+def _is_teaser(rows: Sequence[Row], index: int) -> bool:
+    """True for a short paragraph with a headline above and below: lists of articles are made of these."""
+    row = rows[index]
+    if row.kind not in _PARAGRAPHS or text_size(row.text[:_TEASER_LENGTH]) >= _TEASER_LENGTH:
+        return False
+    return 0 < index < len(rows) - 1 and rows[index - 1].kind in _TITLES and rows[index + 1].kind in _TITLES
+
+
+_TITLES = frozenset({Kind.HEADLINE, Kind.SHORT, Kind.CATEGORY})
 
 
 def _extended(rows: Sequence[Row], end: int) -> int:

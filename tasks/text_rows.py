@@ -14,6 +14,7 @@ from functools import cache, lru_cache
 from itertools import pairwise
 
 from tasks.clean import Line
+from tasks.fields.agencies import find_agency
 from tasks.fields.captions import is_credit, split_credit
 from tasks.fields.dates import ParsedDate, find_dates
 from tasks.fields.labels import is_label, is_sponsored, label_text, split_label
@@ -67,7 +68,7 @@ _NUMBER = re.compile(r"#?\d{1,4}[.):]?")
 _MARKS = re.compile(r"[\W_]+")
 _TERMINAL = re.compile(r"[.!?…。！？।؟][\"'”’»)\]]{0,3}$|[.!?…。！？।؟][\"”’»]?\s?\[\d+\]$")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
-_DENSE = re.compile(r"[\u0590-\u08ff]")  # scripts that leave vowels out say as much in fewer letters
+_DENSE = re.compile(r"[\u0590-\u08ff]")
 _CRUMBS = re.compile(r"\s+[/»>›→|]\s+|\s*[»›]\s*")
 _URL = re.compile(r"(?:https?://|www\.)\S+")
 _CLOCK = re.compile(
@@ -278,10 +279,15 @@ def _is_byline(text: str, folded: str) -> bool:
     return word_count(rest) <= 4 and fold(rest) in words("desks")
 
 
+def text_size(text: str) -> int:
+    """Length in Latin letters: scripts that write syllables or no vowels say as much in fewer."""
+    return len(text) + len(_CJK.findall(text)) * 3 // 2 + len(_DENSE.findall(text)) // 4
+
+
 def _shaped(text: str) -> Kind:
-    count, length = word_count(text), len(text)
+    count, length = word_count(text), text_size(text)
     if is_terminated(text):
-        if (length >= 90 and count >= 12) or (length >= 70 and count >= 12 and _DENSE.search(text)):
+        if length >= 90 and count >= 12:
             return Kind.PROSE
         if count >= 4 and not text.endswith(("?", "!", "؟")):
             return Kind.SENTENCE
@@ -292,33 +298,40 @@ def _shaped(text: str) -> Kind:
     return Kind.SHORT
 
 
-_PROMPT_LINES = 4
+_PROMPT_LINES = 5
+_PROMPTED = (Kind.HEADLINE, Kind.SHORT, Kind.SENTENCE)
 
 
 def _prompts(rows: list[Row]) -> list[Row]:
-    """Short lines between a prompt ("Sign up for …") and the button that ends it belong to it."""
+    """What stands between a prompt ("Sign up for …") and the button or small print that ends it belongs to it."""
+    newsletter = re.compile(rf"(?<!\w)(?:{alternation('newsletter')})")
     for index, row in enumerate(rows):
         if row.kind is not Kind.PROMPT and row.folded not in words("newsletter"):
             continue
-        for end in range(index + 1, min(len(rows), index + 1 + _PROMPT_LINES)):
-            if rows[end].kind in (Kind.FURNITURE, Kind.PROMPT):
-                for between in rows[index + 1 : end]:
-                    if between.kind in (Kind.HEADLINE, Kind.SHORT, Kind.SENTENCE):
-                        between.kind = Kind.FURNITURE
+        end = index
+        for number in range(index + 1, min(len(rows), index + 1 + _PROMPT_LINES)):
+            other = rows[number]
+            if newsletter.search(other.folded):
+                other.kind, end = Kind.FURNITURE, number
+            elif other.kind in (Kind.FURNITURE, Kind.PROMPT):
+                end = number
+                if row.kind is Kind.PROMPT or other.kind is Kind.FURNITURE:
+                    break
+            elif other.kind not in _PROMPTED:
                 break
-            if rows[end].kind is Kind.PROSE:
-                break
+        for between in rows[index + 1 : end]:
+            if between.kind in _PROMPTED:
+                between.kind = Kind.FURNITURE
     return rows
 
 
 def _credited_bylines(rows: list[Row]) -> list[Row]:
-    """`Name / AGENCY` right above a date is a byline, below a picture a credit."""
+    """A name or an agency right above the date of publication is a byline, below a picture a credit."""
     for row, following in pairwise(rows):
-        if (
-            row.kind is Kind.CREDIT
-            and following.kind in (Kind.DATE, Kind.READING)
-            and split_authors(row.text)
-        ):
+        if row.kind is not Kind.CREDIT or following.kind not in (Kind.DATE, Kind.READING):
+            continue
+        led = start(following.folded, "published") or start(following.folded, "updated")
+        if split_authors(row.text) or (led and find_agency(row.text)):
             row.kind = Kind.BYLINE
     return rows
 

@@ -6,6 +6,7 @@ import re
 from functools import cache
 
 from tasks.fields.agencies import find_agency
+from tasks.fields import lexicon
 from tasks.fields.lexicon import alternation, fold, start
 
 _LONGEST = 2_000
@@ -33,6 +34,7 @@ def _marked() -> re.Pattern[str]:
 _SLASH = re.compile(r"\s/\s+([^/]{2,60})$")
 _HOLDER = re.compile(r"(?<=[.!?…»”])\s+([^.!?…:,;()]{3,36})$")  # `… 2023. JO DOE / AGENCY`
 _BRACKET = re.compile(r"\s*[(\[]([^()\[\]]{2,90})[)\]]\s*\.?$")
+_CAPITALS = re.compile(r"(?<=[.!?…»”)])\s+((?:[A-ZÀ-Þ][A-ZÀ-Þ'’.-]+\s?){2,5}(?:[/(].{1,40})?)$")
 _GLUED = re.compile(r"(?<=[.!?…”\"'’)])\s*([^.!?…]{2,70})$")
 _SOURCE_LIKE = re.compile(r"(?<!\w)[A-ZÀ-Þ][^\s/]{0,40}(?:\s[^\s/]{1,40}){0,4}/[A-ZÀ-Þ][^/]{1,50}$")
 
@@ -72,7 +74,7 @@ def split_credit(text: str) -> tuple[str | None, str | None]:
             if first and first.start() > 1:  # `© dpa Foto: Jo Doe`: the right holder
                 credit = credit[: first.start()]
         return _whole(caption), strip_credit(credit) or None
-    for sign, pattern, trusted in (("/", _SLASH, True), (")", _BRACKET, False), ("", _GLUED, False)):
+    for sign, pattern, trusted in (("", _CAPITALS, True), ("/", _SLASH, True), (")", _BRACKET, False), ("", _GLUED, False)):
         if sign not in text:
             continue
         found = pattern.search(text)
@@ -88,7 +90,7 @@ def split_credit(text: str) -> tuple[str | None, str | None]:
 
 def _looks_credit(text: str, *, bracket: bool) -> bool:
     words = text.split()
-    if not words or len(words) > 9:
+    if not words or len(words) > 9 or (len(words) == 1 and fold(text) in lexicon.words("credit")):
         return False
     folded = fold(text)
     if (

@@ -74,7 +74,7 @@ _ZONE = (
 def _after() -> re.Pattern[str]:
     at = alternation("at")
     return re.compile(
-        rf"(?:T|[\s,،;|·•–—@-]{{0,6}}(?:\(?(?:{at})\b[\s:.]{{0,3}}|\b)?[\s,|·•–—-]{{0,4}})\(?(?:{_CLOCK}|{_CLOCK_HOUR})"
+        rf"(?:T|[\s,،;/|·•–—@-]{{0,6}}(?:\(?(?:{at})\b[\s:.]{{0,3}}|\b)?[\s,|·•–—-]{{0,4}})\(?(?:{_CLOCK}|{_CLOCK_HOUR})"
         rf"(?:\s?(?:Uhr|hrs|hs|h|hod|ч)\b\.?)?(?:\s?[(,]?\s?(?-i:{_ZONE})\)?)?",
         re.IGNORECASE,
     )

@@ -50,7 +50,7 @@ _OUTLET = re.compile(r"^[A-ZÀ-Þ][\w.&]*(?:\s[A-ZÀ-Þ][\w.&]*){0,3}\s-\s(?=\S)
 def _glued_label() -> re.Pattern[str]:
     """A label run into the headline: `RelatedOutlet - `, `ALSO READ | `, `Mehr zum Thema: `."""
     return re.compile(
-        rf"^(?P<label>{alternation('list_labels')})(?P<mark>\s?[:|»›→]\s*|\s+[-–—]\s+|(?=[^\W\d_]))",
+        rf"^(?P<label>{alternation('list_labels')})(?P<mark>\s?[:|»›→]\s*|\.\s+|\s+[-–—]\s+|(?=[^\W\d_]))",
         re.IGNORECASE,
     )
 

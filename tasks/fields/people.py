@@ -103,6 +103,8 @@ def split_authors(text: str) -> list[str]:
             )
             name = re.sub(r"\s+", " ", name)
             after_name = bool(name) and is_name(name) and not find_agency(name) and not _place_or_desk(name)
+            if after_name and names and " " not in name and not _CASELESS.search(name):
+                continue  # `Ann Lee, Berlin`: a place
             if after_name and name not in names:
                 if name.isupper() and not _CASELESS.search(name) and len(name) > 4:
                     name = name.title()
