@@ -200,7 +200,26 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         code = _complain(error, FAILED)
     except (click.Abort, KeyboardInterrupt):
         code = INTERRUPTED
+    except Exception as error:
+        refusal = _refusal(error)
+        if refusal is None:
+            raise
+        code = _complain(refusal, MISUSED)
     sys.exit(code)
+
+
+def _refusal(error: Exception) -> ConfigError | None:
+    """What the database says when it refuses a right or goes away; None for any other error."""
+    if "sqlalchemy" not in sys.modules:
+        return None
+    from sqlalchemy.exc import DBAPIError, OperationalError
+
+    if not isinstance(error, DBAPIError):
+        return None
+    insufficient_privilege = getattr(error.orig, "sqlstate", None) == "42501"
+    if not insufficient_privilege and not isinstance(error, OperationalError):
+        return None
+    return ConfigError(f"The database refuses: {str(error.orig).strip().splitlines()[0]}.")
 
 
 def _complain(error: BroadsheetError, code: int) -> int:

@@ -583,3 +583,19 @@ def test_a_server_of_ones_own_is_upgraded_only_when_asked(server: str, tmp_path:
     listed = run("articles", "list", env=environment)
     assert (listed.returncode, listed.stdout) == (0, "")
     assert "broadsheet ingest" in listed.stderr
+
+
+def test_a_database_that_refuses_costs_one_sentence(database_url: str, tmp_path: Path) -> None:
+    role = f"reader_{os.getpid()}"
+    with psycopg.connect(database_url.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {role} LOGIN")
+        connection.execute(f"GRANT USAGE ON SCHEMA broadsheet TO {role}")
+        connection.execute(f"GRANT SELECT ON broadsheet.alembic_version TO {role}")
+    environment = {
+        "BROADSHEET_HOME": str(tmp_path / "home"),
+        "BROADSHEET_DATABASE_URL": database_url.replace("broadsheet@", f"{role}@"),
+    }
+    result = run("articles", "list", env=environment)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.startswith("Error: The database refuses: permission denied for table")
+    assert len(result.stderr.splitlines()) == 1
