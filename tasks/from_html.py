@@ -71,6 +71,7 @@ class _Shown:
     caption: str | None
     around: list[str]
     bylines: list[str]
+    datelines: list[str]
     headlines: list[Headline]
 
 
@@ -111,6 +112,11 @@ def _read(blocks: list[Block], found: Body, sightings: list[Sighting], around: l
         caption=line(caption),
         around=[one for block in around if (one := line(block))],
         bylines=[one for block in around if _is_byline(block) and (one := line(block))],
+        datelines=[
+            one
+            for block in around
+            if _DATED.search(block.place.named) and _DAY.search(block.raw) and (one := line(block))
+        ],
         headlines=headlines,
     )
 
@@ -184,7 +190,9 @@ def _is_byline(block: Block) -> bool:
                 return True
             place = place.parent
     own = block.nodes[0].attributes.get("class") if block.nodes[0].tag != "-text" else None
-    return bool(own and _BYLINE.search(own.lower())) or strip_byline_start(block.raw)[1]
+    if own and _BYLINE.search(own.lower()):
+        return True
+    return strip_byline_start(block.raw)[1]
 
 
 def _times(block: Block) -> list[str]:
@@ -275,7 +283,7 @@ def _record(
         for name in ("published", "updated")
     ]
     published, updated = dates
-    authors = won("authors", choose_authors(data, shown.bylines))
+    authors = won("authors", choose_authors(data, shown.bylines, shown.datelines))
     edges = [*shown.bylines, *(text[:90] for text in body[:1]), *(text[-60:] for text in body[-1:])]
     caption, credit = split_credit(shown.caption) if shown.caption else (None, None)
     section = won("section", choose_section(data, title))

@@ -254,7 +254,9 @@ def find_heading(blocks: list[Block], titles: Sequence[str]) -> Block | None:
 def _heading_above(blocks: list[Block], first: Block) -> Block | None:
     """A heading a little above the text, where none shows what the page declares."""
     end = blocks.index(first)
-    near = [block for block in blocks[max(0, end - 10) : end] if block.tag in ("h2", "h3") and not block.linked]
+    near = [
+        block for block in blocks[max(0, end - 10) : end] if block.tag in ("h2", "h3") and not block.linked
+    ]
     return near[0] if near else None
 
 
@@ -331,7 +333,7 @@ def _within(place: Place | None, container: Place) -> bool:
 
 
 def _belongs(block: Block) -> bool:
-    """True for a block that can be part of a text: prose, a subhead, an item; no link list, caption or prompt."""
+    """True for what can be part of a text: prose, a subhead, an item; no link list, caption or prompt."""
     if block.tag in ("figcaption", "h1") or is_furniture(block.raw):
         return False
     if is_caption(block) and not _SENTENCE_END.search(block.raw):

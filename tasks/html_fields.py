@@ -165,18 +165,21 @@ def _shown_date(
     return None
 
 
-def choose_authors(data: Metadata, bylines: Sequence[str]) -> tuple[list[str], str]:
-    """Names as declared, else as shown in byline elements."""
-    outlets = {
-        letters(name) for name in (data.first("og:site_name") or "", *data.names("publisher"))
-    } | data.organisations
+def choose_authors(data: Metadata, bylines: Sequence[str], datelines: Sequence[str]) -> tuple[list[str], str]:
+    """Names as declared, else as shown: persons anywhere go before the outlet's own name.
+
+    Args:
+        bylines: texts that name the author by their element or wording.
+        datelines: texts that show the date; a full name beside it is the author's.
+    """
+    own = {letters(name) for name in (data.first("og:site_name") or "", *data.names("publisher"))}
     tried: tuple[tuple[str, Iterable[str]], ...] = (
         ("jsonld", data.names("author", "creator")),
         ("meta", [value for name in _AUTHOR for value in data.meta.get(name, ()) if "://" not in value][:6]),
         ("microdata", data.items.get("author", [])[:6]),
         ("dom", bylines),
     )
-    fallback: tuple[list[str], str] = ([], "")
+    outlet: tuple[list[str], str] = ([], "")
     for source, values in tried:
         names: dict[str, str] = {}
         for value in values:
@@ -185,12 +188,15 @@ def choose_authors(data: Metadata, bylines: Sequence[str]) -> tuple[list[str], s
             for name in split_authors(value) or ([value] if source == "jsonld" and len(value) < 60 else []):
                 if letters(name):
                     names.setdefault(letters(name), name)
-        people = [name for folded, name in names.items() if folded not in outlets]
-        if people:
-            return list(names.values()), source
-        if names and not fallback[0]:
-            fallback = list(names.values()), source
-    return fallback
+        others = {folded: name for folded, name in names.items() if folded not in own}
+        if others.keys() - data.organisations:
+            return list(others.values()), source
+        if names and not outlet[0]:
+            outlet = list(names.values()), source
+    if outlet[0]:
+        return outlet
+    beside = (name for text in datelines for name in split_authors(text) if len(name.split()) in (2, 3))
+    return list(dict.fromkeys(beside)), "dom"
 
 
 def choose_section(data: Metadata, title: str | None) -> tuple[str | None, str]:
