@@ -21,6 +21,7 @@ MAY_IMPORT_DATABASE = {
         f"tasks.{name}"
         for name in (
             "database",
+            "database_errors",
             "embedded",
             "export",
             "ledger",
