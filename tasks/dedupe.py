@@ -99,8 +99,12 @@ def article_key(extraction: Extraction, page_url: str | None) -> str:
 
 
 def story_key(extraction: Extraction) -> str:
-    """Joins the text and HTML forms of one story: digest of folded title and first paragraph."""
-    return _digest([extraction.title or "", *extraction.body[:1]])
+    """Joins the text and HTML forms of one story: digest of folded title and first paragraph.
+
+    A standfirst that opens the body does not count: the other form may know it as summary only.
+    """
+    paragraphs = [text for text in extraction.body if text not in (extraction.summary or "")]
+    return _digest([extraction.title or "", *(paragraphs or extraction.body)[:1]])
 
 
 def _digest(texts: Iterable[str]) -> str:

@@ -15,6 +15,7 @@ from tasks.clean import block_texts, html_paragraphs, letters, plain
 from tasks.fields.captions import split_credit
 from tasks.fields.labels import is_label, label_text, strip_decoration
 from tasks.fields.language import detect_language
+from tasks.fields.lexicon import stopwords
 from tasks.fields.people import split_authors, strip_byline_start
 from tasks.fields.urls import canonical
 from tasks.html_blocks import Block, Place, segment
@@ -51,10 +52,9 @@ def extract_html(markup: str, url: str | None, fetched_at: datetime | None) -> E
     tree = LexborHTMLParser(markup)
     data = read_metadata(tree)
     blocks = segment(tree)
-    titles = [title for title in (data.text("headline"), data.first("og:title"), data.title) if title]
     summary = data.text("description") or data.first("og:description", "description")
-    found = find_body(blocks, titles, summary)
-    sightings = find_headlines(blocks, {*found.standfirst, *found.blocks}, titles, url)
+    found = find_body(blocks, data.titles, summary)
+    sightings = find_headlines(blocks, {*found.standfirst, *found.blocks}, data.titles, url)
     around = _around(blocks, found)
     shown = _read(blocks, found, sightings, around)
     times = [value for block in around for value in _times(block)]
@@ -272,12 +272,7 @@ def _record(
     title = won("title", choose_title(data, shown.heading))
     body = won("body", _body(data, shown))
     sample = " ".join(body)[:1500]
-    declared_language = (data.language or data.text("inLanguage") or data.first("og:locale") or "")[
-        :2
-    ].lower()
-    language = won("language", (detect_language(sample), "text"))
-    if language is None and declared_language.isalpha():
-        language = won("language", (declared_language or None, "meta"))
+    language = won("language", _language(data, sample))
     dates = [
         won(name, choose_date(data, name, shown.around, times, url, language, fetched_at))
         for name in ("published", "updated")
@@ -286,7 +281,7 @@ def _record(
     authors = won("authors", choose_authors(data, shown.bylines, shown.datelines))
     edges = [*shown.bylines, *(text[:90] for text in body[:1]), *(text[-60:] for text in body[-1:])]
     caption, credit = split_credit(shown.caption) if shown.caption else (None, None)
-    section = won("section", choose_section(data, title))
+    section = won("section", choose_section(data, [*data.titles, title or ""]))
     declared_url = data.canonical or data.first("og:url") or data.text("url")
     reason = why_no_article(data, blocks, body, title, published is not None, len(shown.headlines), url)
     return Extraction(
@@ -313,6 +308,20 @@ def _record(
         provenance=provenance,
         confidence=_confidence(found, body, reason),
     )
+
+
+def _language(data: Metadata, sample: str) -> tuple[str | None, str]:
+    """The text's language; what the page declares counts where the text cannot tell."""
+    detected = detect_language(sample)
+    declared = (data.language or data.text("inLanguage") or data.first("og:locale") or "")[:2].lower()
+    usable = len(declared) == 2 and declared.isalpha()
+    if usable and (detected is None or declared not in stopwords() or {declared, detected} <= _SCANDINAVIAN):
+        return declared, "meta"
+    return detected, "text"
+
+
+_SCANDINAVIAN = frozenset(("da", "nb", "nn", "no"))
+"""Too alike in writing for word counts."""
 
 
 def _body(data: Metadata, shown: _Shown) -> tuple[list[str], str]:

@@ -40,6 +40,7 @@ _SECTION = (
     "article:section", "og:article:section", "section", "parsely-section", "cxenseparse:section",
     "articlesection", "dc.subject",
 )  # fmt: skip
+_LONGEST_SECTION = 40
 _URL_DATE = re.compile(
     r"/(20\d\d|199\d)[/-](\d{1,2})[/-](\d{1,2})(?=[/_-]|$)|/(20\d\d)(0[1-9]|1[0-2])([0-2]\d|3[01])(?=[/_-]|$)"
 )
@@ -199,10 +200,10 @@ def choose_authors(data: Metadata, bylines: Sequence[str], datelines: Sequence[s
     return list(dict.fromkeys(beside)), "dom"
 
 
-def choose_section(data: Metadata, title: str | None) -> tuple[str | None, str]:
+def choose_section(data: Metadata, titles: Sequence[str]) -> tuple[str | None, str]:
     """The innermost rubric: last breadcrumb that is not the article itself, else the declared section."""
-    own = letters(title or "")
-    crumbs = [crumb for crumb in data.crumbs if letters(crumb) and letters(crumb) != own and len(crumb) <= 60]
+    own = set(map(letters, titles)) | {""}
+    crumbs = [crumb for crumb in data.crumbs if letters(crumb) not in own and len(crumb) <= _LONGEST_SECTION]
     if len(crumbs) > 1:
         return crumbs[-1], "jsonld"
     if section := data.text("articleSection"):

@@ -67,6 +67,11 @@ class Metadata:
         return None
 
     @property
+    def titles(self) -> list[str]:
+        """What is declared as the article's title, the likeliest first."""
+        return [title for title in (self.text("headline"), self.first("og:title"), self.title) if title]
+
+    @property
     def organisations(self) -> set[str]:
         """Folded names of the authors that are declared to be organisations."""
         found = set()
