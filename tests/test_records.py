@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schemas import errors, records
@@ -26,7 +26,7 @@ st.register_type_strategy(float, st.floats(allow_nan=False))  # NaN equals nothi
 
 
 @pytest.mark.parametrize("record", RECORDS, ids=lambda cls: cls.__name__)
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_every_record_pickles_and_comes_back_equal(record: type[Any], data: st.DataObject) -> None:
     one = data.draw(st.builds(record, **dict.fromkeys((f.name for f in dataclasses.fields(record)), ...)))
