@@ -10,8 +10,6 @@ from pathlib import Path
 from schemas.settings import Settings
 
 _EPHEMERAL = {
-    "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",
-    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",
     # Without batches the recorder writes event by event, and is torn off in the middle when a run ends.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from typing import Any, Literal
 
 from flows.environment import prepare_prefect
+from flows.server import EphemeralServer
 from schemas.errors import BroadsheetError
 from schemas.records import Counts, RunReport
 from schemas.settings import Settings
@@ -30,11 +32,13 @@ def launch(
     Raises:
         ConfigError: an input or the database is not what the parameters or settings say.
     """
-    prepare_prefect(settings)
+    server = None if prepare_prefect(settings) else _start_server()
     with _database_starting(settings):
         from flows import backfill, ingest
         from flows.run import Observer, observer
 
+        if server is not None:
+            server.wait_until_ready()
         seen = Observer(watch)
         token = observer.set(seen)
         try:
@@ -46,6 +50,13 @@ def launch(
             return seen.report
         state.result()  # raises what ended the flow before it had anything to report
         raise BroadsheetError(f"The {flow} flow ended as {state.name} and reported nothing.")
+
+
+def _start_server() -> EphemeralServer:
+    """Start a server and make Prefect, which is not imported yet, report to it."""
+    server = EphemeralServer(os.environ)
+    os.environ["PREFECT_API_URL"] = server.url
+    return server
 
 
 @contextmanager
