@@ -63,6 +63,9 @@ REGIONS = {
     "sr_Latn": "sr",
 }  # other names, same language
 
+SHORT = {"ru": {"фев": 2, "сен": 9, "ноя": 11}, "es": {"set": 9}, "it": {"sett": 9}, "pt": {"sept": 9}}
+"""Abbreviations that newspapers print and CLDR does not list."""
+
 
 def month_names(language: str) -> dict[str, int]:
     """Folded month name or abbreviation → 1 … 12."""
@@ -83,7 +86,7 @@ def month_names(language: str) -> dict[str, int]:
 
 
 def main() -> None:
-    table = {language: month_names(language) for language in LANGUAGES}
+    table = {language: month_names(language) | SHORT.get(language, {}) for language in LANGUAGES}
     for region, language in REGIONS.items():
         table[language] = month_names(region) | table[language]
     TARGET.write_text(json.dumps(table, ensure_ascii=False, indent=1, sort_keys=True) + "\n", "utf-8")

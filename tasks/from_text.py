@@ -29,8 +29,8 @@ from tasks.text_rows import Kind, Row, make_rows, text_size, word_count
 from tasks.text_runs import join_runs
 
 _DATE_PREFIX = re.compile(r"\s?date ((?:19|20)\d\d(?:-\d\d){0,2})(?=\s|$)\s?")
-_DATELINE_AGENCY = re.compile(r"^.{0,90}?[(\[]([^()\[\]]{2,40})[)\]]\s?[-–—.:]")
-_TRAILING_AGENCY = re.compile(r"[(\[]([^()\[\]]{2,40})[)\]]\s*$")
+_ENCLOSED = re.compile(r"[(\[][^()\[\]]{2,40}[)\]](?=\s?[-–—.:]|\s*$)|/[^/\s]{2,20}/(?=\s?[-–—.:])")
+_DATELINE = 120
 _LEAST_BODY = 120
 _MOST_LINES = 20_000  # twenty times the longest page known; what comes after is not looked at
 
@@ -179,8 +179,9 @@ def _assemble(
     authors = head.authors or _pasted_names(pasted.get("author"))
     agency = head.agency
     if body and agency is None:
-        dateline = _DATELINE_AGENCY.match(body[0]) or _TRAILING_AGENCY.search(body[-1])
-        agency = find_agency(dateline.group(1)) if dateline else None
+        ends = body[0][:_DATELINE], body[-1][-_DATELINE // 2 :]
+        named = (find_agency(found.group()) for end in ends for found in _ENCLOSED.finditer(end))
+        agency = next(filter(None, named), None)
     title = head.title or (clean_title(str(pasted["headline"])) if pasted.get("headline") else None)
     length = sum(map(len, body))
     return Extraction(
@@ -228,6 +229,8 @@ def _no_article(rows: Sequence[Row], start: int, begin: int, end: int) -> str | 
                 return {"search_results": "search", "video_only": "video"}.get(reason, reason)
     if length < _LEAST_VIDEO and _is_video(rows):
         return "video"
+    if length < _LEAST_BODY and sum(row.kind is Kind.CAPTION for row in rows) >= _LISTED:
+        return "gallery"
     if not _consecutive(core) and _teasers(rows) >= _LISTED:
         return "listing"
     if length < _LEAST_BODY:

@@ -86,8 +86,9 @@ def _extended(rows: Sequence[Row], end: int) -> int:
 
 
 _ASIDE_ROWS, _CLOSING_WORDS = 4, 8
-_INLINE_COST = -15
-_INLINE_ITEMS = 4
+_INLINE_COST = -5
+_INLINE_ITEMS = 5
+_LISTED = frozenset({Kind.HEADLINE, Kind.FURNITURE, Kind.NUMBER, Kind.CLOCK, Kind.DATE, Kind.CATEGORY})
 
 
 def _inline_lists(rows: Sequence[Row]) -> set[int]:
@@ -100,8 +101,11 @@ def _inline_lists(rows: Sequence[Row]) -> set[int]:
             or rows[index - 1].kind not in _PARAGRAPHS | {Kind.FURNITURE}
         ):
             continue
-        stop = index + 1
-        while stop < len(rows) and stop <= index + _INLINE_ITEMS and rows[stop].kind is Kind.HEADLINE:
+        stop, items = index + 1, 0
+        while stop < len(rows) and rows[stop].kind in _LISTED:
+            items += rows[stop].kind is Kind.HEADLINE
+            if items > _INLINE_ITEMS or stop > index + 4 * _INLINE_ITEMS:
+                break
             stop += 1
         if (
             stop + 1 < len(rows)

@@ -21,11 +21,16 @@ _TITLE_KINDS = frozenset(
     {Kind.HEADLINE, Kind.SENTENCE, Kind.SHORT, Kind.PROSE, Kind.GLUED, Kind.CAPTION, Kind.BYLINE, Kind.LABEL}
 )
 _WORD = re.compile(r"[^\W\d_]{4,}|\d{2,}")
+_CASED = re.compile(r"[A-ZÀ-ÞΑ-ΩА-Я]")
+_UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]{2,}")
 
 
 def content_words(text: str) -> set[str]:
-    """The words of a text that carry its matter, folded."""
-    return set(_WORD.findall(fold(text)))
+    """The words of a text that carry its matter, folded; pairs of letters where a script has no spaces."""
+    folded = fold(text)
+    found = set(_WORD.findall(folded))
+    runs = _UNSPACED.findall(folded)
+    return found | {run[at : at + 2] for run in runs for at in range(len(run) - 1)} if runs else found
 
 
 def _slug_words(url: str | None) -> set[str]:
@@ -84,9 +89,11 @@ def _first_paragraphs(rows: Sequence[Row], start: int) -> int:
 
 def _title_score(rows: Sequence[Row], index: int, body_start: int, body: set[str], slug: set[str]) -> float:
     row = rows[index]
-    own = content_words(row.text)
+    own = content_words(row.text)  # a paragraph shares all of them with the body: itself
     count = word_count(row.text)
     score = -0.06 * max(0, body_start - index) if index >= 2 else -1.5
+    if index >= body_start:
+        score -= 1.0
     if own:
         score += 2.0 * len(own & body) / len(own)
         if slug:
@@ -96,8 +103,13 @@ def _title_score(rows: Sequence[Row], index: int, body_start: int, body: set[str
     if row.kind in (Kind.SENTENCE, Kind.PROSE):
         score -= 1.5 if row.kind is Kind.SENTENCE else 2.5
     if row.kind in (Kind.SHORT, Kind.CAPTION, Kind.BYLINE, Kind.GLUED):
-        score -= 1.0
-    if count <= 12 and (names := split_authors(row.text)) and sum(map(len, names)) > 0.55 * len(row.text):
+        score -= 2.0 if row.kind is Kind.CAPTION else 1.0
+    if (
+        count <= 12
+        and _CASED.search(row.text)
+        and (names := split_authors(row.text))
+        and sum(map(len, names)) > 0.55 * len(row.text)
+    ):
         score -= 2.5
     following = rows[index + 1 : index + 5]
     if following and following[0].kind in (Kind.CREDIT, Kind.CAPTION):
@@ -168,6 +180,8 @@ def _read_below(head: Head, rows: Sequence[Row], begin: int, body: int, language
         following = rows[index + 1] if index + 1 < len(rows) else None
         if row.kind is Kind.POINTS:
             points = True
+        if row.kind is Kind.CATEGORY and head.section is None and row.folded in words("categories"):
+            head.section = label_text(row.text)
         if (
             _read_meta(head, row, language)
             or (row.folded and row.folded in own)
@@ -196,7 +210,7 @@ def _read_below(head: Head, rows: Sequence[Row], begin: int, body: int, language
                 continue  # the caption, printed once without its credit
             if head.summary is None and head.caption is None:
                 head.summary = row.text
-            elif head.caption is None and row.kind is not Kind.HEADLINE:
+            elif head.caption is None and (row.kind is not Kind.HEADLINE or word_count(row.text) >= 8):
                 head.caption = row.text
 
 
@@ -289,7 +303,7 @@ def _ends_with(folded: str, kind: str) -> bool:
     return bool(re.search(rf"(?:^|\W)(?:{alternation(kind)})\W{{0,4}}(?:\w{{1,3}}\W{{0,3}})?$", folded[-60:]))
 
 
-_CRUMBS = re.compile(r"\s+[/»>›→|]\s+|\s*[»›]\s*")
+_CRUMBS = re.compile(r"\s+[/»>›→|]\s+|\s*[»›|]\s*")
 
 
 def find_section(rows: Sequence[Row], top: int, title: str | None) -> str | None:

@@ -7,7 +7,7 @@ A line is judged by its own text alone: length, punctuation, word lists. What it
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache, lru_cache
@@ -63,13 +63,17 @@ class Row:
 
 _FOLDED_LENGTH = 300
 _DIGIT = re.compile(r"\d")
+_SPOKEN = re.compile(
+    r"list (?:of \d+ items?|\d+ of \d+)|end of list|\d+ ?(?:/|of) ?\d+"
+)  # for screen readers
+_DESKS = re.compile(r"\s*(?:,|&|/|\band\b|\bund\b|\bet\b|\by\b|\be\b|\bve\b|\bи\b)\s*")
 _DATED_LENGTH = 160
 _NUMBER = re.compile(r"#?\d{1,4}[.):]?")
 _MARKS = re.compile(r"[\W_]+")
 _TERMINAL = re.compile(r"[.!?…。！？।؟][\"'”’»)\]]{0,3}$|[.!?…。！？।؟][\"”’»]?\s?\[\d+\]$")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _DENSE = re.compile(r"[\u0590-\u08ff]")
-_CRUMBS = re.compile(r"\s+[/»>›→|]\s+|\s*[»›]\s*")
+_CRUMBS = re.compile(r"\s+[/»>›→|]\s+|\s*[»›|]\s*")
 _URL = re.compile(r"(?:https?://|www\.)\S+")
 _CLOCK = re.compile(
     r"(?:(?:at|um|à|às|a las|klo?\.?)\s)?(?:[01]?\d|2[0-3])(?:[:.h][0-5]\d){1,2}\s?(?:[ap]\.?m\.?|uhr|hrs|h)?"
@@ -120,10 +124,38 @@ def _category_clock() -> re.Pattern[str]:
 def make_rows(lines: Sequence[Line]) -> list[Row]:
     """A row for each line; a line that runs a date or credit into a headline becomes two."""
     rows: list[Row] = []
-    for line in lines:
+    for line in _led(lines):
         for number, text in enumerate(_split_glued(line.text)):
             rows.append(make_row(text, 0 if number else line.gap))
     return _captioned(_credited_bylines(_prompts(rows)))
+
+
+def _led(lines: Sequence[Line]) -> Iterator[Line]:
+    """`Published on` or `Read time:` above its value becomes one line with it."""
+    lead: Line | None = None
+    for line in lines:
+        if lead and _is_value(line.text):
+            yield Line(f"{lead.text.rstrip(' :')}: {line.text}", lead.gap)
+            lead = None
+            continue
+        if lead:
+            yield lead
+        name = fold(line.text[:40]).rstrip(" :")
+        led = len(line.text) <= 40 and any(
+            name in words(kind) for kind in ("published", "updated", "reading")
+        )
+        lead = line if led else None
+        if not led:
+            yield line
+    if lead:
+        yield lead
+
+
+def _is_value(text: str) -> bool:
+    """True for a date, or for a few minutes."""
+    if len(text) > 60 or not _DIGIT.search(text):
+        return False
+    return bool(read_minutes(f"{next(iter(words('reading')))} {fold(text)}")) or any(find_dates(text))
 
 
 def _split_glued(text: str) -> tuple[str, ...]:
@@ -173,6 +205,8 @@ def _simple(text: str, folded: str) -> Kind | None:
         return Kind.FURNITURE
     if _NUMBER.fullmatch(text):
         return Kind.NUMBER
+    if _SPOKEN.fullmatch(folded):
+        return Kind.FURNITURE
     if len(folded) <= 40 and _DIGIT.search(folded):
         if _CLOCK.fullmatch(folded) or _ago().fullmatch(folded):
             return Kind.CLOCK
@@ -261,6 +295,8 @@ def _authors_lead(text: str, folded: str) -> bool:
 
 def _crumbs(text: str) -> bool:
     parts = [part for part in _CRUMBS.split(text) if part]
+    if len(parts) > 1 and all(fold(part) in words("categories") for part in parts):
+        return True
     if len(parts) < 3:
         return False
     first = fold(parts[0])
@@ -276,7 +312,7 @@ def _is_byline(text: str, folded: str) -> bool:
     names = split_authors(text)
     if names:
         return sum(map(len, names)) >= 0.3 * len(rest) or "@" in text or "|" in text
-    return word_count(rest) <= 4 and fold(rest) in words("desks")
+    return all(part in words("desks") or find_agency(part.upper()) for part in _DESKS.split(fold(rest)))
 
 
 def text_size(text: str) -> int:
@@ -303,7 +339,7 @@ _PROMPTED = (Kind.HEADLINE, Kind.SHORT, Kind.SENTENCE)
 
 
 def _prompts(rows: list[Row]) -> list[Row]:
-    """What stands between a prompt ("Sign up for …") and the button or small print that ends it belongs to it."""
+    """What stands between a prompt ("Sign up for …") and the button or small print below it is furniture."""
     newsletter = re.compile(rf"(?<!\w)(?:{alternation('newsletter')})")
     for index, row in enumerate(rows):
         if row.kind is not Kind.PROMPT and row.folded not in words("newsletter"):

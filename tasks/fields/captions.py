@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from tasks.fields.agencies import find_agency
 from tasks.fields import lexicon
+from tasks.fields.agencies import find_agency
 from tasks.fields.lexicon import alternation, fold, start
 
 _LONGEST = 2_000
@@ -35,6 +35,7 @@ _SLASH = re.compile(r"\s/\s+([^/]{2,60})$")
 _HOLDER = re.compile(r"(?<=[.!?…»”])\s+([^.!?…:,;()]{3,36})$")  # `… 2023. JO DOE / AGENCY`
 _BRACKET = re.compile(r"\s*[(\[]([^()\[\]]{2,90})[)\]]\s*\.?$")
 _CAPITALS = re.compile(r"(?<=[.!?…»”)])\s+((?:[A-ZÀ-Þ][A-ZÀ-Þ'’.-]+\s?){2,5}(?:[/(].{1,40})?)$")
+_DASHED = re.compile(r"\s[-–—]\s+([A-ZÀ-Þ][^/]{2,40}/[^/]{2,40})$")
 _GLUED = re.compile(r"(?<=[.!?…”\"'’)])\s*([^.!?…]{2,70})$")
 _SOURCE_LIKE = re.compile(r"(?<!\w)[A-ZÀ-Þ][^\s/]{0,40}(?:\s[^\s/]{1,40}){0,4}/[A-ZÀ-Þ][^/]{1,50}$")
 
@@ -54,9 +55,15 @@ def is_credit(text: str) -> bool:
     if not 2 <= len(text) <= _CREDIT_LENGTH:
         return False
     folded = fold(text)
-    if text.startswith(("©", "(c)")) or (start(folded, "credit") and _lead().match(text)):
-        return True
+    lead = _lead().match(text) if start(folded, "credit") or text.startswith(("©", "(c)")) else None
+    if lead:
+        return _names(text[lead.end() :])
     return bool(_SOURCE_LIKE.fullmatch(text)) or (len(text.split()) <= 4 and find_agency(text) is not None)
+
+
+def _names(text: str) -> bool:
+    """True for what can name a holder of rights: hardly any words that are no names."""
+    return sum(word.islower() and len(word) > 3 for word in text.split()) < 3
 
 
 def split_credit(text: str) -> tuple[str | None, str | None]:
@@ -65,7 +72,7 @@ def split_credit(text: str) -> tuple[str | None, str | None]:
     if not text:
         return None, None
     marked = _marked().search(text) if any(sign in text for sign in ":©") or "(c)" in text else None
-    if marked and len(text) - marked.start() <= _CREDIT_LENGTH + 30:
+    if marked and len(text) - marked.start() <= _CREDIT_LENGTH + 30 and _names(text[marked.end() :]):
         caption, rest = text[: marked.start()], text[marked.start() :]
         bracket = caption.rstrip().endswith(("(", "["))
         credit = strip_credit(rest.split(")")[0] if bracket else rest)
@@ -74,7 +81,13 @@ def split_credit(text: str) -> tuple[str | None, str | None]:
             if first and first.start() > 1:  # `© dpa Foto: Jo Doe`: the right holder
                 credit = credit[: first.start()]
         return _whole(caption), strip_credit(credit) or None
-    for sign, pattern, trusted in (("", _CAPITALS, True), ("/", _SLASH, True), (")", _BRACKET, False), ("", _GLUED, False)):
+    for sign, pattern, trusted in (
+        ("", _CAPITALS, True),
+        ("/", _DASHED, True),
+        ("/", _SLASH, True),
+        ("", _BRACKET, False),
+        ("", _GLUED, False),
+    ):
         if sign not in text:
             continue
         found = pattern.search(text)

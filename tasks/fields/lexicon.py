@@ -24,7 +24,9 @@ def fold(text: str) -> str:
 
 
 def _fold(text: str) -> str:
-    folded = unicodedata.normalize("NFKC", text).casefold().translate(_QUOTES).replace("ı", "i")
+    folded = (
+        unicodedata.normalize("NFKC", text).casefold().translate(_QUOTES).replace("ı", "i").replace("ё", "е")
+    )
     return " ".join(folded.split())
 
 
