@@ -475,6 +475,13 @@ def test_only_what_is_new_is_read_whatever_lies_around(loaded: Loaded, tmp_path:
     assert row["title"] == "Bell rings again"
 
 
+def test_a_quarantined_page_is_tried_again(loaded: Loaded) -> None:
+    [entry] = loaded.json("quarantine", "list", "--reason", "undecodable")["entries"]
+    report = loaded.json("quarantine", "replay", str(entry["id"]))
+    assert (report["counts"]["read"], report["quarantined_by_reason"]) == (1, {"undecodable": 1})
+    assert loaded.json("quarantine", "show", str(entry["id"]))["attempts"] == entry["attempts"] + 1
+
+
 def test_ctrl_c_ends_a_run_without_a_traceback(loaded: Loaded) -> None:
     """On a terminal: progress is shown until then."""
     ours, theirs = pty.openpty()
@@ -501,26 +508,30 @@ def test_ctrl_c_ends_a_run_without_a_traceback(loaded: Loaded) -> None:
 
 # --- what is set wrongly -----------------------------------------------------------------------------
 
+UNREACHABLE = "postgresql://me:secret@127.0.0.1:1/news"
 
-@pytest.mark.parametrize("command", [("ingest", "{pages}"), ("articles", "list"), ("db", "upgrade")])
+
 @pytest.mark.parametrize(
-    ("setting", "value", "sentence"),
+    ("command", "setting", "value", "sentence"),
     [
-        ("BROADSHEET_DATABASE_URL", "mysql://root:secret@127.0.0.1/news", "is no PostgreSQL URL"),
         (
+            "ingest {pages}",
             "BROADSHEET_DATABASE_URL",
-            "postgresql://me:secret@127.0.0.1:1/news",
-            "Cannot open postgresql://me:***@",
+            "mysql://me:secret@127.0.0.1/news",
+            "is no PostgreSQL URL",
         ),
-        ("BROADSHEET_SCHEMA", "News!", "BROADSHEET_SCHEMA is 'News!'"),
-        ("BROADSHEET_WORKERS", "many", "BROADSHEET_WORKERS is 'many'"),
+        ("ingest {pages}", "BROADSHEET_DATABASE_URL", UNREACHABLE, "Cannot open postgresql://me:***@"),
+        ("ingest {pages}", "BROADSHEET_SCHEMA", "News!", "BROADSHEET_SCHEMA is 'News!'"),
+        ("ingest {pages}", "BROADSHEET_WORKERS", "many", "BROADSHEET_WORKERS is 'many'"),
+        ("articles list", "BROADSHEET_DATABASE_URL", UNREACHABLE, "Cannot open postgresql://me:***@"),
+        ("db upgrade", "BROADSHEET_DATABASE_URL", UNREACHABLE, "Cannot open postgresql://me:***@"),
     ],
 )
 def test_a_wrong_setting_costs_one_sentence(
-    command: tuple[str, ...], setting: str, value: str, sentence: str, tmp_path: Path
+    command: str, setting: str, value: str, sentence: str, tmp_path: Path
 ) -> None:
     (tmp_path / "page.html").write_text(STORY)
-    arguments = [argument.format(pages=tmp_path) for argument in command]
+    arguments = command.format(pages=tmp_path).split()
     result = run(*arguments, env={"BROADSHEET_HOME": str(tmp_path / "home"), setting: value})
     assert (result.returncode, result.stdout) == (2, "")
     assert sentence in result.stderr
