@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
@@ -57,24 +57,34 @@ def find_title(rows: Sequence[Row], start_of_body: int, end_of_body: int, url: s
     ]
     folded_titles = [fold(text) for text in page_titles]
     best, best_score = None, 0.5
-    for index in [*range(min(2, first)), *range(first, last)]:
-        row = rows[index]
-        if row.kind not in _TITLE_KINDS or not 8 <= len(row.text) <= 260:
-            continue
-        if row.kind is Kind.LABEL and not (seen[row.folded] > 1 and word_count(row.text) > 2):
-            continue
+    candidates = [
+        index for index in (*range(min(2, first)), *range(first, last)) if _can_be_title(rows[index], seen)
+    ]
+    for index in candidates:
+        folded = rows[index].folded
         score = _title_score(rows, index, start_of_body, body, slug)
-        if seen[row.folded] > 1:
+        if seen[folded] > 1:
             score += 1.5
-        if any(
-            row.folded and row.folded in title and len(row.folded) > 20
-            for title in folded_titles
-            if title != row.folded
-        ):
+        if len(folded) > 20 and any(folded in title for title in folded_titles if title != folded):
             score += 1.5
         if score > best_score:
             best, best_score = index, score
-    return best
+    return None if best is None else _without_crumbs(rows, best, candidates)
+
+
+def _can_be_title(row: Row, seen: Mapping[str, int]) -> bool:
+    if row.kind not in _TITLE_KINDS or not 8 <= len(row.text) <= 260:
+        return False
+    return row.kind is not Kind.LABEL or (seen[row.folded] > 1 and word_count(row.text) > 2)
+
+
+def _without_crumbs(rows: Sequence[Row], best: int, candidates: Sequence[int]) -> int:
+    """The row that holds the title alone, where the best one has a breadcrumb or kicker run into it."""
+    title = rows[best].folded
+    alone = [
+        at for at in candidates if 20 <= len(rows[at].folded) < len(title) and title.endswith(rows[at].folded)
+    ]
+    return max(alone, key=lambda at: len(rows[at].folded), default=best)
 
 
 def _first_paragraphs(rows: Sequence[Row], start: int) -> int:
@@ -111,6 +121,8 @@ def _title_score(rows: Sequence[Row], index: int, body_start: int, body: set[str
         and sum(map(len, names)) > 0.55 * len(row.text)
     ):
         score -= 2.5
+    if row.dates:
+        score -= 1.5
     following = rows[index + 1 : index + 5]
     if following and following[0].kind in (Kind.CREDIT, Kind.CAPTION):
         score -= (
@@ -134,6 +146,8 @@ class Head:
     summary: str | None = None
     authors: list[str] = field(default_factory=list)
     published: ParsedDate | None = None
+    stated: bool = False
+    """Whether a label says that this is the publication."""
     updated: ParsedDate | None = None
     section: str | None = None
     agency: str | None = None
@@ -295,8 +309,8 @@ def take_dates(head: Head, text: str, language: str | None) -> None:
         end = dated.end
         if _ends_with(lead, "updated"):
             head.updated = head.updated or dated
-        elif head.published is None:
-            head.published = dated
+        elif head.published is None or (_ends_with(lead, "published") and not head.stated):
+            head.published, head.stated = dated, _ends_with(lead, "published")
 
 
 def _ends_with(folded: str, kind: str) -> bool:
