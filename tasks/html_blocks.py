@@ -28,6 +28,7 @@ _NESTED = ",".join((
     "blockquote", "header", "footer", "figure", "figcaption", "aside", "main", "dl", "dd", "pre", "form",
     "nav",
 ))  # fmt: skip
+_LONGEST_NOSCRIPT = 5_000
 _MOST_DEPTH = 120
 
 
@@ -71,6 +72,9 @@ class Block:
 
 def segment(tree: LexborHTMLParser) -> list[Block]:
     """Every block of the page, in page order. Strips what is never seen from the tree."""
+    for node in tree.css("noscript"):
+        if len(node.text()) > _LONGEST_NOSCRIPT:
+            node.unwrap()  # never closed: the page lies in it
     tree.strip_tags(_UNSEEN)
     body = tree.body
     if body is None:

@@ -84,8 +84,9 @@ def find_body(blocks: list[Block], titles: Sequence[str] = (), description: str 
     for block in running:
         if not others[block.place]:
             _add(block, weights)
-    if not weights:
-        return Body(heading=heading)
+    if not weights:  # not everything can be set apart: names mislead on this page
+        for block in running:
+            _add(block, weights)
     container = root
     while True:
         child = max((p for p in weights if p.parent is container), key=weights.__getitem__, default=None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from tasks.fields.agencies import find_agency
 from tasks.fields.captions import split_credit, strip_credit
@@ -34,7 +34,8 @@ def content_words(text: str) -> set[str]:
 
 
 def _slug_words(url: str | None) -> set[str]:
-    return content_words(unquote(urlsplit(url).path).replace("-", " ").replace("_", " ")) if url else set()
+    path = url.partition("://")[2].partition("/")[2].partition("?")[0].partition("#")[0] if url else ""
+    return content_words(unquote(path).replace("-", " ").replace("_", " "))
 
 
 def find_title(rows: Sequence[Row], start_of_body: int, end_of_body: int, url: str | None) -> int | None:

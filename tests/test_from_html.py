@@ -52,6 +52,31 @@ def test_without_an_address_links_stay_as_written() -> None:
 
 
 @pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("<noscript>", ""),  # never closed: everything after it lies in it
+        ("<div class='newsletter'><div class='related'>", "</div></div>"),  # named for what it is not
+        ("<form><table><tr><td>", "</table></form>"),
+    ],
+)
+def test_a_text_is_found_in_unlikely_places(before: str, after: str) -> None:
+    paragraphs = [f"Paragraph {number} of the text. {PROSE}".strip() for number in range(30)]
+    text = "".join(f"<p>{paragraph}</p>" for paragraph in paragraphs)
+    assert extract_html(f"<body>{before}<h1>A title</h1>{text}{after}", None, None).body == paragraphs
+
+
+def test_an_unclear_language_is_believed_as_declared() -> None:
+    norwegian = (
+        "<p>Kommunen sier at den nye broen skal være ferdig til våren, og at den blir åpen for alle.</p>" * 3
+    )
+    assert extract_html(f"<html lang='nb-NO'><body>{norwegian}", None, None).language == "nb"
+    german = (
+        "<p>Die Gemeinde sagt, dass die neue Brücke im Frühjahr fertig ist und allen offen steht.</p>" * 3
+    )
+    assert extract_html(f"<html lang='en'><body>{german}", None, None).language == "de"
+
+
+@pytest.mark.parametrize(
     "script",
     [
         '{"@type":"NewsArticle","headline":"H","datePublished":"2024-05-06",}',
