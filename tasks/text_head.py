@@ -167,9 +167,17 @@ def read_head(rows: Sequence[Row], title: int | None, body: int, language: str |
     for row in rows[max(0, top - 4) : top]:
         _read_meta(head, row, language)
     _read_below(head, rows, top + (title is not None), body, language)
+    for row in rows[max(0, top - 4) : body] if head.published is None and head.updated is None else ():
+        if row.dates and row.dates[0].precision != "month" and len(row.text) <= _DATED_ROW:
+            take_dates(head, row.text, language)
+            head.authors = head.authors or split_authors(row.text)
+            break
     if not head.authors:
         head.authors = _lone_name(rows[top + (title is not None) : body])
     return head
+
+
+_DATED_ROW = 120
 
 
 def _lone_name(rows: Sequence[Row]) -> list[str]:
