@@ -23,7 +23,16 @@ from tasks.fields.language import detect_language
 from tasks.fields.lexicon import fold, words
 from tasks.fields.people import split_authors
 from tasks.text_body import find_core, is_crosshead, is_paragraph, trim_head
-from tasks.text_head import Head, clean_title, content_words, find_title, read_head, read_source, take_dates
+from tasks.text_head import (
+    Head,
+    Reading,
+    clean_title,
+    content_words,
+    find_title,
+    read_head,
+    read_source,
+    take_dates,
+)
 from tasks.text_lists import HeadlineReader, inline_items, opens_list
 from tasks.text_rows import Kind, Row, make_rows, text_size, word_count
 from tasks.text_runs import join_runs
@@ -72,7 +81,7 @@ def extract_text(text: str, url: str | None, fetched_at: datetime | None) -> Ext
             headlines=reader.headlines,
             provenance={"headlines": "text"},
         )
-    return _article(rows, title, begin, end, pasted, prefix, language)
+    return _article(rows, title, begin, end, pasted, prefix, Reading(language, fetched_at))
 
 
 def _article(
@@ -82,17 +91,17 @@ def _article(
     end: int,
     pasted: dict[str, Any],
     prefix: str | None,
-    language: str | None,
+    reading: Reading,
 ) -> Extraction:
-    head = read_head(rows, title, begin, language)
+    head = read_head(rows, title, begin, reading)
     own = fold(head.title) if head.title else None
     before = HeadlineReader(own, unlabelled=False)
     before.read(rows[: title if title is not None else begin])
     body, inline = _read_body(rows, begin, end, head, own)
     after = HeadlineReader(own, unlabelled=False)
     after.read(rows[end:])
-    _read_tail(rows[end:], head, language)
-    return _assemble(head, body, before.headlines + inline + after.headlines, pasted, prefix, language)
+    _read_tail(rows[end:], head)
+    return _assemble(head, body, before.headlines + inline + after.headlines, pasted, prefix)
 
 
 def _read_body(
@@ -142,7 +151,7 @@ def _is_standfirst(paragraphs: Sequence[str]) -> bool:
 _TAIL_ROWS = 12
 
 
-def _read_tail(rows: Sequence[Row], head: Head, language: str | None) -> None:
+def _read_tail(rows: Sequence[Row], head: Head) -> None:
     """Source, authors and date that a page prints below the body."""
     for row in rows[:3]:
         if row.kind is Kind.CREDIT and head.agency is None and word_count(row.text) <= 3:
@@ -155,7 +164,7 @@ def _read_tail(rows: Sequence[Row], head: Head, language: str | None) -> None:
             if not head.authors and row.kind is Kind.BYLINE:
                 head.authors = split_authors(row.text)
         elif row.kind is Kind.DATE and head.published is None:
-            take_dates(head, row.text, language)
+            take_dates(head, row.text)
         elif row.kind is Kind.LABEL:
             break
 
@@ -166,7 +175,6 @@ def _assemble(
     headlines: list[Headline],
     pasted: dict[str, Any],
     prefix: str | None,
-    language: str | None,
 ) -> Extraction:
     provenance = dict.fromkeys(("title", "body", "headlines"), "text")
     published = head.published
@@ -195,7 +203,7 @@ def _assemble(
         updated_at=head.updated.iso if head.updated else None,
         updated_raw=head.updated.raw if head.updated else None,
         section=head.section,
-        language=language,
+        language=head.reading.language,
         agency=agency,
         image_caption=head.caption,
         image_credit=head.credit,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from urllib.parse import unquote
 
 from tasks.fields.agencies import find_agency
@@ -139,10 +140,19 @@ def _title_score(rows: Sequence[Row], index: int, body_start: int, body: set[str
     return score
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What helps to read a date: the page's language, and when it was captured."""
+
+    language: str | None = None
+    fetched_at: datetime | None = None
+
+
 @dataclass(slots=True)
 class Head:
     """What the rows above the body say."""
 
+    reading: Reading
     title: str | None = None
     summary: str | None = None
     authors: list[str] = field(default_factory=list)
@@ -157,19 +167,19 @@ class Head:
     minutes: int | None = None
 
 
-def read_head(rows: Sequence[Row], title: int | None, body: int, language: str | None) -> Head:
+def read_head(rows: Sequence[Row], title: int | None, body: int, reading: Reading) -> Head:
     """Read the rows from a little above the title to the first row of the body."""
-    head = Head()
+    head = Head(reading)
     top = body if title is None else title
     if title is not None:
         head.title = clean_title(rows[title].text)
     head.section = find_section(rows, top, head.title)
     for row in rows[max(0, top - 4) : top]:
-        _read_meta(head, row, language)
-    _read_below(head, rows, top + (title is not None), body, language)
+        _read_meta(head, row)
+    _read_below(head, rows, top + (title is not None), body)
     for row in rows[max(0, top - 4) : body] if head.published is None and head.updated is None else ():
         if row.dates and row.dates[0].precision != "month" and len(row.text) <= _DATED_ROW:
-            take_dates(head, row.text, language)
+            take_dates(head, row.text)
             head.authors = head.authors or split_authors(row.text)
             break
     if not head.authors:
@@ -195,7 +205,7 @@ def clean_title(text: str) -> str:
     return strip_outlet(strip_decoration(text))
 
 
-def _read_below(head: Head, rows: Sequence[Row], begin: int, body: int, language: str | None) -> None:
+def _read_below(head: Head, rows: Sequence[Row], begin: int, body: int) -> None:
     own = fold(head.title or "")
     points = False
     for index in range(begin, body):
@@ -205,11 +215,7 @@ def _read_below(head: Head, rows: Sequence[Row], begin: int, body: int, language
             points = True
         if row.kind is Kind.CATEGORY and head.section is None and row.folded in words("categories"):
             head.section = label_text(row.text)
-        if (
-            _read_meta(head, row, language)
-            or (row.folded and row.folded in own)
-            or (points and row.kind in _POINTS)
-        ):
+        if _read_meta(head, row) or (row.folded and row.folded in own) or (points and row.kind in _POINTS):
             continue
         points = points and row.kind is Kind.POINTS
         if row.kind is Kind.CAPTION or (
@@ -267,21 +273,21 @@ def _bare_byline(rows: Sequence[Row], index: int) -> bool:
     return any(each.kind in (Kind.DATE, Kind.CLOCK, Kind.READING, Kind.BYLINE) for each in near)
 
 
-def _read_meta(head: Head, row: Row, language: str | None) -> bool:
+def _read_meta(head: Head, row: Row) -> bool:
     """Take dates, byline, reading time and source; True where the row is one of these."""
     minutes = read_minutes(row.folded) if row.kind in (Kind.READING, Kind.DATE, Kind.BYLINE) else None
     if minutes is not None and head.minutes is None:
         head.minutes = minutes
     match row.kind:
         case Kind.DATE:
-            take_dates(head, row.text, language)
+            take_dates(head, row.text)
             if head.agency is None:
                 head.agency = find_agency(row.text)
         case Kind.BYLINE | Kind.SIGNOFF:
             head.authors += [name for name in split_authors(row.text) if name not in head.authors]
             if head.agency is None and len(row.text) < 120:
                 head.agency = find_agency(row.text)
-            take_dates(head, row.text, language)
+            take_dates(head, row.text)
             if head.section is None and (found := _IN_SECTION.search(row.text)):
                 head.section = found.group(1)
         case Kind.SOURCE:
@@ -310,10 +316,10 @@ def read_source(text: str) -> str | None:
     return name if name and word_count(name) <= 4 and fold(name) not in words("desks") else None
 
 
-def take_dates(head: Head, text: str, language: str | None) -> None:
+def take_dates(head: Head, text: str) -> None:
     """Publication and update time of a line; the label in front of each says which it is."""
     end = 0
-    for dated in find_dates(text, language=language):
+    for dated in find_dates(text, language=head.reading.language, fetched_at=head.reading.fetched_at):
         lead = fold(text[end : dated.start]).strip(" |·•:,-–(")
         end = dated.end
         if _ends_with(lead, "updated"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -198,3 +199,9 @@ def _seconds(text: str) -> float:
     begin = time.process_time()
     extract_text(text, None, None)
     return time.process_time() - begin
+
+
+def test_capture_time_bounds_what_is_a_date() -> None:
+    text = "\n".join(["Old harbour crane to come down", "Published: 08/04/2024", *PARAGRAPHS])
+    assert extract_text(text, None, None).published_at == "2024-08-04"
+    assert extract_text(text, None, datetime(2024, 4, 10, tzinfo=UTC)).published_at == "2024-04-08"
