@@ -319,8 +319,8 @@ def replay(
 ) -> None:
     """Try quarantined pages again; those that load leave the quarantine.
 
-    Without IDs all are tried, or all with one reason. They are read where they came from, else from the
-    archive.
+    Without IDs all are tried, or all with one reason. Their bytes come from the archive, else from
+    where they were read.
 
     \b
     Examples:
