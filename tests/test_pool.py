@@ -212,7 +212,7 @@ def is_alive(process: int) -> bool:
 
 def test_a_worker_that_cannot_start_fails_loudly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "sitecustomize.py").write_text(
-        "import os, sys\nsys.stderr.write('no such luck')\nos._exit(9)\n"
+        "import os, sys\nprint('no such luck', file=sys.stderr, flush=True)\nos._exit(9)\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with ExtractionPool(1, QUICK) as pool, pytest.raises(WorkerUnusable, match="no such luck"):
