@@ -471,7 +471,9 @@ def test_only_what_is_new_is_read_whatever_lies_around(loaded: Loaded, tmp_path:
     result = run(*arguments, env=environment, cwd=tmp_path, stdin=line)
     assert result.returncode == 0, result.stderr
     assert re.search(r"^  loaded +1  new articles$", result.stdout, re.MULTILINE)
-    assert result.stdout.endswith(f"Next: {shlex.quote(str(COMMAND))} articles list\n"), "as typed from that directory"
+    assert result.stdout.endswith(f"Next: {shlex.quote(str(COMMAND))} articles list\n"), (
+        "as typed from that directory"
+    )
     [row] = loaded.json("articles", "list", "--source", "village-post")
     assert row["title"] == "Bell rings again"
 
