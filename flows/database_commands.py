@@ -35,8 +35,8 @@ def url(hold: bool) -> None:
       broadsheet db url --hold    # and open it in another program meanwhile
     """
     from schemas.settings import Settings
-    from tasks.database import display_url, open_database
-    from tasks.embedded import use_embedded
+    from tasks.postgres.database import display_url, open_database
+    from tasks.postgres.embedded import use_embedded
 
     settings = Settings.from_environment()
     if settings.database_url:
@@ -62,8 +62,8 @@ def upgrade() -> None:
       BROADSHEET_DATABASE_URL=postgresql://me@db.example/news broadsheet db upgrade
     """
     from schemas.settings import Settings
-    from tasks.database import current_revision, display_url, head_revision, open_database
-    from tasks.database import upgrade as migrate
+    from tasks.postgres.database import current_revision, display_url, head_revision, open_database
+    from tasks.postgres.database import upgrade as migrate
 
     settings = Settings.from_environment()
     with open_database(settings, migrate="never") as engine:
@@ -87,7 +87,7 @@ def psql(context: click.Context, arguments: tuple[str, ...]) -> None:
       broadsheet db psql -c 'select title from article_list limit 5'
     """
     from schemas.settings import Settings
-    from tasks.database import open_database, psql_arguments
+    from tasks.postgres.database import open_database, psql_arguments
 
     settings = Settings.from_environment()
     with open_database(settings) as engine:
@@ -105,7 +105,7 @@ def psql(context: click.Context, arguments: tuple[str, ...]) -> None:
 
 def _psql() -> str:
     """The packaged psql before the system's, which may be too old to know every option of the connection."""
-    from tasks.embedded import packaged_binary
+    from tasks.postgres.embedded import packaged_binary
 
     with suppress(ConfigError):  # a platform without packaged PostgreSQL
         packaged = packaged_binary("psql")

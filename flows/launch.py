@@ -66,12 +66,12 @@ def _database_starting(settings: Settings) -> Iterator[None]:
     A server of one's own is asked at once instead: when it refuses, nothing else need start.
     """
     if settings.database_url is not None:
-        from tasks.database import open_database
+        from tasks.postgres.database import open_database
 
         with open_database(settings):
             yield
         return
-    from tasks.embedded import use_embedded
+    from tasks.postgres.embedded import use_embedded
 
     with ExitStack() as users, ThreadPoolExecutor(1) as thread:
         entered = thread.submit(users.enter_context, use_embedded(settings.home))

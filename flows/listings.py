@@ -19,7 +19,7 @@ from schemas.errors import PAGE_REASONS, ConfigError
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from tasks.export import Format, What
+    from tasks.postgres.export import Format, What
 
 Record = TypeVar("Record")
 
@@ -28,7 +28,7 @@ Record = TypeVar("Record")
 def database() -> Iterator[Engine]:
     """The database that the environment names, started when it is the embedded one."""
     from schemas.settings import Settings
-    from tasks.database import open_database
+    from tasks.postgres.database import open_database
 
     with open_database(Settings.from_environment()) as engine:
         yield engine
@@ -98,7 +98,7 @@ def list_articles(
     Example:
       broadsheet articles list --source harbour-post --since 2025-05-01
     """
-    from tasks import query
+    from tasks.postgres import query
 
     check_range(since, until)
     with database() as engine:
@@ -119,7 +119,7 @@ def show_article(article: str, json_output: bool) -> None:
       broadsheet articles show 7
       broadsheet articles show https://harbour.example/lorn-ferry
     """
-    from tasks import query
+    from tasks.postgres import query
 
     with database() as engine:
         found = found_or_refused(query.find_article(engine, article), f"article {article}")
@@ -149,7 +149,7 @@ def search_articles(words: tuple[str, ...], limit: int, json_output: bool) -> No
       broadsheet articles search ferry island
       broadsheet articles search '"dry dock" -repair'
     """
-    from tasks import query
+    from tasks.postgres import query
 
     with database() as engine:
         rows = query.search_articles(engine, " ".join(words), limit=limit)
@@ -187,7 +187,7 @@ def list_headlines(limit: int, json_output: bool) -> None:
     Example:
       broadsheet headlines list --limit 50
     """
-    from tasks import query
+    from tasks.postgres import query
 
     with database() as engine:
         rows = query.list_headlines(engine, limit=limit)
@@ -207,7 +207,7 @@ def top_headlines(since: date | None, limit: int, json_output: bool) -> None:
     Example:
       broadsheet headlines top --since 2025-05-01
     """
-    from tasks import query
+    from tasks.postgres import query
 
     with database() as engine:
         rows = query.top_headlines(engine, since=since, limit=limit)
@@ -225,7 +225,7 @@ def show_headline(headline: int, limit: int, json_output: bool) -> None:
     Example:
       broadsheet headlines show 12 --limit 100
     """
-    from tasks import query
+    from tasks.postgres import query
 
     with database() as engine:
         detail = query.find_headline(engine, headline, limit=limit)
@@ -267,7 +267,7 @@ def list_quarantine(reason: str | None, limit: int, json_output: bool) -> None:
     Example:
       broadsheet quarantine list --reason damaged
     """
-    from tasks import query
+    from tasks.postgres import query
 
     with database() as engine:
         counts = [row for row in query.count_quarantine(engine) if reason in (None, row.reason)]
@@ -293,7 +293,7 @@ def show_quarantined(entry: int, json_output: bool) -> None:
     Example:
       broadsheet quarantine show 3
     """
-    from tasks import query
+    from tasks.postgres import query
 
     with database() as engine:
         found = found_or_refused(query.find_quarantined(engine, entry), f"quarantined page {entry}")
@@ -370,7 +370,7 @@ def export(what: What, form: Format, output: Path | None) -> None:
       broadsheet export articles -o articles.csv
       broadsheet export sightings --format jsonl | gzip > sightings.jsonl.gz
     """
-    from tasks.export import export as exported
+    from tasks.postgres.export import export as exported
 
     with database() as engine, _destination(output) as stream:
         if form == "parquet" and stream.isatty():
@@ -416,8 +416,8 @@ def status(runs: int, json_output: bool) -> None:
       broadsheet status
     """
     from schemas.settings import Settings
-    from tasks import query
-    from tasks.database import display_url
+    from tasks.postgres import query
+    from tasks.postgres.database import display_url
 
     with database() as engine:
         found = query.find_status(engine, runs=runs)

@@ -23,10 +23,10 @@ from flows.summary import final_state, rows, sentence
 from schemas.records import Batch, Counts, Limits, LoadReport, RunReport, Skipped
 from schemas.settings import Settings
 from tasks.archive import Archive
-from tasks.database import open_database
 from tasks.extract import EXTRACTOR_VERSION
 from tasks.ledger import finish_run, run_counts, start_run
 from tasks.pool import ExtractionPool
+from tasks.postgres.database import open_database
 from tasks.replay import Unavailable
 from tasks.steps import BatchWork, load_batch_step, settle_step
 

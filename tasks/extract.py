@@ -7,8 +7,8 @@ from datetime import datetime
 
 from schemas.records import Extraction
 from tasks.clean import decode
-from tasks.from_html import extract_html
-from tasks.from_text import extract_text
+from tasks.html.page import extract_html
+from tasks.text.page import extract_text
 
 EXTRACTOR_VERSION = "1"
 """Goes up with every change that makes a page yield another record; loaded rows name it."""

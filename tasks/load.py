@@ -17,9 +17,9 @@ from sqlalchemy.dialects.postgresql import insert
 from schemas.errors import LoadError, RefusedPage
 from schemas.records import Batch, BatchResult, Counts, ExtractedPage, LoadReport, Page, Rejection
 from schemas.tables import SIGHTINGS_PARTITION_PAGES, LoadedBatch, LoadedPart, QuarantineEntry
-from tasks.database_errors import DATABASE_ERRORS, complaint, is_refusal, translated_errors
-from tasks.rows import Row, source_name, storable
-from tasks.staging import load_pages
+from tasks.postgres.errors import DATABASE_ERRORS, complaint, is_refusal, translated_errors
+from tasks.postgres.rows import Row, source_name, storable
+from tasks.postgres.staging import load_pages
 
 DETAIL_CHARACTERS = 2000
 """How much of what happened to a quarantined page is kept."""

@@ -20,8 +20,8 @@ from typing import Literal, NamedTuple, Protocol
 
 from schemas.errors import ConfigError, DamagedInput
 from schemas.records import Batch, Format, Input, KnownPart, Limits, Part, Selection, Skipped
-from tasks.containers import Record, Stream, pack_record, path_of, record_limit, take_record, uri_of
-from tasks.path_pattern import compile_pattern
+from tasks.inputs.containers import Record, Stream, pack_record, path_of, record_limit, take_record, uri_of
+from tasks.inputs.path_pattern import compile_pattern
 
 BATCH_PAGES = 500
 BATCH_BYTES = 32 * 1024 * 1024

@@ -1,6 +1,6 @@
 """Parts opened: a part's records become pages, or the reason why they do not.
 
-What a worker runs first. WARC records are found by `tasks.containers`, which notices cuts, and understood
+What a worker runs first. WARC records are found by `tasks.inputs.containers`, which notices cuts, and understood
 by FastWARC, which knows their headers and how HTTP encodes a payload.
 """
 
@@ -20,9 +20,9 @@ from fastwarc.warc import WarcRecord, WarcRecordType
 
 from schemas.errors import DamagedInput, InputError, PageError, PageTooLarge, UnknownRecord
 from schemas.records import Ignored, Kind, Limits, Page, Part, Rejection, Selection
-from tasks.containers import Record, Stream, path_of, record_limit, take_record, unpack_records
 from tasks.fields.urls import matches_domain
-from tasks.path_pattern import PathFacts, read_path
+from tasks.inputs.containers import Record, Stream, path_of, record_limit, take_record, unpack_records
+from tasks.inputs.path_pattern import PathFacts, read_path
 
 Found = Page | Rejection | Ignored
 """What becomes of one record."""

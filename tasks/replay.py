@@ -13,7 +13,7 @@ from schemas.errors import ConfigError
 from schemas.records import Batch, Input, KnownPart, Limits, Page, Part, Selection
 from schemas.tables import QuarantineEntry
 from tasks.archive import Archive
-from tasks.containers import Record, pack_record, path_of
+from tasks.inputs.containers import Record, pack_record, path_of
 from tasks.plan import BATCH_BYTES, BATCH_PAGES, format_of, plan
 from tasks.read import read_part
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, fields
 from sqlalchemy import Connection, Engine, text
 
 from schemas.tables import KEY_INDEXED
-from tasks.database_errors import translated_errors
 from tasks.dedupe import ELLIPSIS, MIN_TRUNCATED
+from tasks.postgres.errors import translated_errors
 
 BATCHES_AT_ONCE = 200
 """Batches settled in one transaction: about 100,000 pages."""

@@ -34,11 +34,11 @@ from schemas.records import (
     RunReport,
 )
 from schemas.settings import Settings
-from tasks.database import open_database, upgrade
 from tasks.dedupe import article_key, headline_key, story_key
-from tasks.embedded import use_embedded
 from tasks.ledger import finish_run, start_run
 from tasks.load import load_batch
+from tasks.postgres.database import open_database, upgrade
+from tasks.postgres.embedded import use_embedded
 from tasks.settle import settle
 
 POSTGRES_15 = Path("/usr/lib/postgresql/15/bin")

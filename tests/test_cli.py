@@ -24,7 +24,7 @@ from flows.cli import broadsheet, main
 from flows.progress import summary
 from flows.render import plain, table
 from schemas.records import Counts, RunReport, Selection
-from tasks.embedded import use_embedded
+from tasks.postgres.embedded import use_embedded
 
 COMMAND = Path(sys.executable).with_name("broadsheet")
 ROOT = Path(__file__).resolve().parent.parent

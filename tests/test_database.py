@@ -15,8 +15,8 @@ from sqlalchemy import Engine, create_engine, inspect, text
 
 from schemas.errors import ConfigError
 from schemas.settings import Settings
-from tasks import database as door
-from tasks.database import (
+from tasks.postgres import database as door
+from tasks.postgres.database import (
     current_revision,
     display_url,
     downgrade,
@@ -25,7 +25,7 @@ from tasks.database import (
     psql_arguments,
     upgrade,
 )
-from tasks.embedded import packaged_binary
+from tasks.postgres.embedded import packaged_binary
 
 
 def settings_for(url: str | None, home: Path = Path("/nowhere"), schema: str = "broadsheet") -> Settings:
@@ -163,7 +163,7 @@ def test_the_embedded_database_migrates_itself_once(home: Path) -> None:
         assert current_revision(engine) == head_revision()
     script = (
         "import sys; from pathlib import Path; from schemas.settings import Settings\n"
-        "from tasks.database import open_database\n"
+        "from tasks.postgres.database import open_database\n"
         f"with open_database(Settings(Path({str(home)!r}), None, 'broadsheet', 1)): pass\n"
         "assert 'alembic' not in sys.modules"
     )

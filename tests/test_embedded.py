@@ -19,8 +19,8 @@ import psycopg
 import pytest
 
 from schemas.errors import ConfigError
-from tasks import embedded
-from tasks.embedded import EmbeddedServer, use_embedded
+from tasks.postgres import embedded
+from tasks.postgres.embedded import EmbeddedServer, use_embedded
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs to run as root")
 not_as_root = pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
@@ -28,7 +28,7 @@ not_as_root = pytest.mark.skipif(os.geteuid() == 0, reason="root may write every
 USER = """
 import sys
 from pathlib import Path
-from tasks.embedded import use_embedded
+from tasks.postgres.embedded import use_embedded
 with use_embedded(Path(sys.argv[1])) as server:
     print(server.url, flush=True)
     sys.stdin.read()

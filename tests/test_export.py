@@ -14,7 +14,7 @@ from typing import Any, get_args
 import pytest
 from sqlalchemy import Engine, text
 
-from tasks.export import COLUMNS, Format, What, export
+from tasks.postgres.export import COLUMNS, Format, What, export
 
 BODY = 'He said:\t"C:\\new",\\. done\n\n\\.\n\nÜnïcödé 🛳, {braces} and \\N'
 
@@ -163,7 +163,7 @@ def test_parquet_without_pyarrow_is_one_sentence() -> None:
     script = (
         "import sys; sys.modules['pyarrow'] = None\n"
         "from schemas.errors import ConfigError\n"
-        "from tasks.export import export\n"
+        "from tasks.postgres.export import export\n"
         "try: export(None, 'articles', 'parquet')\n"
         "except ConfigError as error: print(error)"
     )

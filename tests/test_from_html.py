@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tasks.extract import extract_page
-from tasks.from_html import extract_html
+from tasks.html.page import extract_html
 
 PAGES = sorted(Path(__file__).parent.glob("pages/html/*.html"))
 PROSE = "A sentence of some length. " * 9

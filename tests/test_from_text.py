@@ -13,7 +13,7 @@ import pytest
 
 from schemas.records import Extraction
 from tasks.extract import extract_page
-from tasks.from_text import extract_text
+from tasks.text.page import extract_text
 
 ROOT = Path(__file__).parents[1]
 PAGES = ROOT / "tests" / "pages"

@@ -11,7 +11,7 @@ from captures import rows
 from sqlalchemy import Engine, inspect, text
 
 from schemas.tables import metadata
-from tasks.database import current_revision, downgrade, head_revision, upgrade
+from tasks.postgres.database import current_revision, downgrade, head_revision, upgrade
 
 VIEWS = {"article_list", "sidebar_list", "source_health", "stories"}
 DECLARED = {table.name for table in metadata.sorted_tables if not table.info.get("staging")}

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from schemas.errors import ConfigError
-from tasks.path_pattern import PathFacts, read_path
+from tasks.inputs.path_pattern import PathFacts, read_path
 
 DAY = datetime(2025, 5, 17, tzinfo=UTC)
 NINE = datetime(2025, 5, 7, 9, tzinfo=UTC)

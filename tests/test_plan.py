@@ -17,7 +17,7 @@ from inputs import ALL, LIMITS, html, json_line, warc_page
 from schemas.errors import ConfigError
 from schemas.records import Batch, Input, KnownPart, Limits, Page, Part, Rejection, Selection, Skipped
 from tasks import plan as planning
-from tasks.containers import path_of
+from tasks.inputs.containers import path_of
 from tasks.plan import BATCH_BYTES, BATCH_PAGES, format_of, pack, plan
 from tasks.read import read_part
 

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 import pytest
 from sqlalchemy import Engine
 
-from tasks import query
+from tasks.postgres import query
 
 STORKS = "Storks return to Dol"
 FERRY = 'Ferry to Arna delayed by "storm", again'

@@ -29,7 +29,7 @@ from inputs import (
 )
 
 from schemas.records import Ignored, Input, KnownPart, Limits, Page, Part, Rejection, Selection
-from tasks.containers import Stream
+from tasks.inputs.containers import Stream
 from tasks.plan import plan
 from tasks.read import Found, parse_time, read_part
 

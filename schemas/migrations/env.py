@@ -1,4 +1,4 @@
-"""Runs migrations on the connection that `tasks.database` hands over, in its transaction.
+"""Runs migrations on the connection that `tasks.postgres.database` hands over, in its transaction.
 
 Alembic loads this file by its path; nothing imports it.
 """

@@ -1,7 +1,7 @@
 """The lines of a flattened page, each with what it looks like: prose, headline, label, date …
 
 A line is judged by its own text alone: length, punctuation, word lists. What it means on its page is for
-`tasks.text_body`, `tasks.text_head` and `tasks.text_lists` to say.
+`tasks.text.body`, `tasks.text.head` and `tasks.text.lists` to say.
 """
 
 from __future__ import annotations

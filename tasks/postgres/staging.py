@@ -52,7 +52,7 @@ from schemas.tables import (
     staged_pages,
     staged_texts,
 )
-from tasks.rows import Dictionary, Placements, article_row, page_row
+from tasks.postgres.rows import Dictionary, Placements, article_row, page_row
 
 page, article = staged_pages.c, staged_articles.c
 

@@ -1,8 +1,8 @@
 """Article fields, body and sidebar headlines from the flattened text of a page.
 
-Nothing here knows an outlet: lines are judged by shape, word lists and place (`tasks.text_rows`), the body
-is the stretch of lines with the most prose (`tasks.text_body`), what stands above it is the head
-(`tasks.text_head`), headlines stand in labelled lists around and inside it (`tasks.text_lists`).
+Nothing here knows an outlet: lines are judged by shape, word lists and place (`tasks.text.rows`), the body
+is the stretch of lines with the most prose (`tasks.text.body`), what stands above it is the head
+(`tasks.text.head`), headlines stand in labelled lists around and inside it (`tasks.text.lists`).
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from tasks.fields.dates import ParsedDate, find_date
 from tasks.fields.language import detect_language
 from tasks.fields.lexicon import fold, words
 from tasks.fields.people import split_authors
-from tasks.text_body import find_core, is_crosshead, is_paragraph, trim_head
-from tasks.text_head import (
+from tasks.text.body import find_core, is_crosshead, is_paragraph, trim_head
+from tasks.text.head import (
     Head,
     Reading,
     clean_title,
@@ -33,9 +33,9 @@ from tasks.text_head import (
     read_source,
     take_dates,
 )
-from tasks.text_lists import HeadlineReader, inline_items, opens_list
-from tasks.text_rows import Kind, Row, make_rows, text_size, word_count
-from tasks.text_runs import join_runs
+from tasks.text.lists import HeadlineReader, inline_items, opens_list
+from tasks.text.rows import Kind, Row, make_rows, text_size, word_count
+from tasks.text.runs import join_runs
 
 _DATE_PREFIX = re.compile(r"\s?date ((?:19|20)\d\d(?:-\d\d){0,2})(?=\s|$)\s?")
 _ENCLOSED = re.compile(r"[(\[][^()\[\]]{2,40}[)\]](?=\s?[-–—.:]|\s*$)|/[^/\s]{2,20}/(?=\s?[-–—.:])")

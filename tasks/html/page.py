@@ -18,9 +18,9 @@ from tasks.fields.language import detect_language
 from tasks.fields.lexicon import stopwords
 from tasks.fields.people import split_authors, strip_byline_start
 from tasks.fields.urls import canonical
-from tasks.html_blocks import Block, Place, segment
-from tasks.html_body import Body, find_body
-from tasks.html_fields import (
+from tasks.html.blocks import Block, Place, segment
+from tasks.html.body import Body, find_body
+from tasks.html.fields import (
     choose_agency,
     choose_authors,
     choose_date,
@@ -28,9 +28,9 @@ from tasks.html_fields import (
     choose_section,
     choose_title,
 )
-from tasks.html_headlines import Sighting, find_headlines
-from tasks.html_kind import why_no_article
-from tasks.html_metadata import Metadata, read_metadata
+from tasks.html.headlines import Sighting, find_headlines
+from tasks.html.kind import why_no_article
+from tasks.html.metadata import Metadata, read_metadata
 
 _T = TypeVar("_T")
 _BYLINE = re.compile(

@@ -12,8 +12,8 @@ from tasks.clean import letters
 from tasks.fields.labels import is_label, is_sponsored
 from tasks.fields.people import strip_byline_start
 from tasks.fields.urls import absolute, registrable_domain
-from tasks.html_blocks import HEADINGS, Block, Place
-from tasks.html_body import weigh
+from tasks.html.blocks import HEADINGS, Block, Place
+from tasks.html.body import weigh
 
 _FURNITURE_TAGS = frozenset(("nav", "footer", "menu", "form", "address"))
 _FURNITURE = re.compile(

@@ -6,8 +6,8 @@ import re
 from functools import cache
 
 from tasks.fields.lexicon import alternation, fold
-from tasks.html_blocks import Block
-from tasks.html_metadata import Metadata
+from tasks.html.blocks import Block
+from tasks.html.metadata import Metadata
 
 _SHORT_BODY = 350
 """Characters of body below which a page must show in another way that it is an article."""

@@ -11,7 +11,7 @@ from tasks.clean import letters
 from tasks.fields import lexicon
 from tasks.fields.dates import find_dates
 from tasks.fields.people import strip_byline_start
-from tasks.html_blocks import HEADINGS, Block, Place
+from tasks.html.blocks import HEADINGS, Block, Place
 
 _OTHER = re.compile(
     r"related|recirc|recommend|newsletter|promo|teaser|sidebar|breadcrumb|cookie|consent|advert|sponsor|most-?read|popular|"

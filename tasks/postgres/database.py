@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from schemas.errors import ConfigError
 from schemas.settings import Settings
-from tasks.embedded import use_embedded
+from tasks.postgres.embedded import use_embedded
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 OLDEST_SERVER = 15
 """PostgreSQL major version."""
 
-_MIGRATIONS = Path(__file__).parent.parent / "schemas" / "migrations"
+_MIGRATIONS = Path(__file__).parents[2] / "schemas" / "migrations"
 _INSUFFICIENT_PRIVILEGE = "42501"
 
 

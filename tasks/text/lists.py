@@ -9,7 +9,7 @@ from schemas.records import Headline
 from tasks.fields.labels import label_text, split_label, strip_decoration
 from tasks.fields.lexicon import fold
 from tasks.fields.people import split_authors
-from tasks.text_rows import Kind, Row, is_terminated, word_count
+from tasks.text.rows import Kind, Row, is_terminated, word_count
 
 _BESIDE = frozenset(
     {Kind.CLOCK, Kind.NUMBER, Kind.CATEGORY, Kind.READING, Kind.DATE, Kind.FURNITURE, Kind.CREDIT}

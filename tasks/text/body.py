@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from tasks.text_rows import Kind, Row, is_terminated, text_size
+from tasks.text.rows import Kind, Row, is_terminated, text_size
 
 # What a row adds to a stretch of rows that might be the body, in characters. Prose pays for what stands
 # between two paragraphs; lists, menus and footers cost more than their teasers bring.

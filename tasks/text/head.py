@@ -15,7 +15,7 @@ from tasks.fields.labels import label_text, strip_decoration
 from tasks.fields.lexicon import alternation, fold, start, words
 from tasks.fields.outlets import strip_outlet
 from tasks.fields.people import is_name, split_authors
-from tasks.text_rows import Kind, Row, read_minutes, word_count
+from tasks.text.rows import Kind, Row, read_minutes, word_count
 
 _TITLE_ROWS = 80
 _TITLE_KINDS = frozenset(

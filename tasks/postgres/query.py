@@ -39,7 +39,7 @@ from schemas.tables import (
     StoredHeadline,
     StoredPage,
 )
-from tasks.rows import url_key
+from tasks.postgres.rows import url_key
 
 _LARGEST_ID = 2**63 - 1
 

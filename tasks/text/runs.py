@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from tasks.clean import Line
 from tasks.fields.lexicon import fold, start, words
-from tasks.text_rows import is_terminated
+from tasks.text.rows import is_terminated
 
 _CLOSING = re.compile(r"[,.;:!?)\]…%،؛।、。）」]|[»”’](?!\w)|['’]s\b")
 _DASHED = re.compile(r"[–—-]\s([^\W\d_])")

@@ -16,7 +16,7 @@ from tasks.fields.dates import ParsedDate, find_date
 from tasks.fields.lexicon import words
 from tasks.fields.outlets import strip_outlet
 from tasks.fields.people import split_authors
-from tasks.html_metadata import Metadata
+from tasks.html.metadata import Metadata
 
 # Names of `meta` elements, the most reliable first.
 _PUBLISHED = (
