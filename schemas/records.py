@@ -202,8 +202,7 @@ class Extraction:
     headlines: list[Headline] = field(default_factory=list)
     """Every placement in page order."""
     provenance: dict[str, str] = field(default_factory=dict)
-    """Field name → the signal that won: `jsonld`, `opengraph`, `meta`, `microdata`, `time`, `dom`, `text`, `url`.
-    """
+    """Field name → the signal that won: `jsonld`, `opengraph`, `meta`, `microdata`, `dom`, `text` …"""
     confidence: float = 0.0
     """0 … 1: how far the body can be trusted."""
 

@@ -530,13 +530,17 @@ staged_pages = _staging(
     Column("article_key", LargeBinary),
     Column("page_id", BigInteger),
     Column("article_id", BigInteger),
-    Column("previous_text", LargeBinary),
-    Column("leads", Boolean),
+    Column("article_is_new", Boolean),
+    Column("held_text", LargeBinary),
+    Column("held_fetched_at", DateTime(timezone=True)),
+    Column("held_digest", LargeBinary),
+    Column("held_key", LargeBinary),
     like=StoredPage,
     copies=PAGE_COLUMNS,
 )
 """The pages of a batch, and what the load finds out about each: `known` is a page that was there
-already, `leads` one whose text is now its article's, `previous_text` that article's text before."""
+already, `article_is_new` one whose article this load inserts; `held_…` say which text an article that
+was there had, and by which page."""
 
 staged_articles = _staging(
     "staged_articles",

@@ -44,8 +44,8 @@ def headline_key(text: str) -> str:
     labels, times) and end punctuation do not count; figures, names and `?` do. The key of a
     truncated text ends in `…`. Never empty for a text that shows anything.
 
-    >>> headline_key("VIDEO: “Storks” return — to Dol | Arna Post") == headline_key('"storks" return - to dol')
-    True
+    >>> headline_key("VIDEO: “Storks” return — to Dol | Arna Post")
+    'storks return to dol'
     >>> headline_key("Two charged over theft of chur…")
     'two charged over theft of chur…'
     """

@@ -1,7 +1,7 @@
 """Parts opened: a part's records become pages, or the reason why they do not.
 
-What a worker runs first. WARC records are found by `tasks.inputs.containers`, which notices cuts, and understood
-by FastWARC, which knows their headers and how HTTP encodes a payload.
+What a worker runs first. WARC records are found by `tasks.inputs.containers`, which notices cuts, and
+understood by FastWARC, which knows their headers and how HTTP encodes a payload.
 """
 
 from __future__ import annotations

@@ -125,7 +125,8 @@ def test_a_key_is_never_empty_for_a_text_that_shows_something(text: str) -> None
 def test_hard_negatives_stay_apart() -> None:
     if not PAIRS.exists():
         pytest.skip("the evaluation pairs are not beside this checkout")
-    pairs = [json.loads(line) for line in gzip.open(PAIRS, "rt", encoding="utf-8")]
+    with gzip.open(PAIRS, "rt", encoding="utf-8") as lines:
+        pairs = [json.loads(line) for line in lines]
     negatives = [pair for pair in pairs if pair["label"] == 0]
     merged = [pair for pair in negatives if len(set(group_headlines([pair["a"], pair["b"]]))) == 1]
     assert len(negatives) > 500

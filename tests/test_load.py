@@ -141,7 +141,7 @@ def test_outcomes_within_one_batch(database: Engine) -> None:
         extracted(2, is_article=False),
         extracted(3),
     )
-    assert report.counts == Counts(read=6, loaded=2, duplicate=2, unchanged=1, non_article=1)
+    assert report.counts == Counts(read=6, loaded=2, updated=1, duplicate=1, unchanged=1, non_article=1)
     assert rows(database, "SELECT title FROM articles ORDER BY title") == [
         ("Storks leave",),
         ("Storks return to Dol",),

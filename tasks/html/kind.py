@@ -32,7 +32,7 @@ def why_no_article(
     size = sum(map(len, body))
     heading = fold(f"{title or ''} {data.title or ''}")
     if not dated or size < 120:
-        if size < 1500 and _says("not_found", heading):
+        if size < 1500 and _says_not_found(heading):
             return "not_found"
         if _says("search_results", heading):
             return "search"
@@ -57,6 +57,15 @@ def why_no_article(
     if size < _SHORT_BODY and headlines >= (3 if size < 120 else 8) and not dated:
         return "listing"
     return None
+
+
+def _says_not_found(heading: str) -> bool:
+    """True for `404` alone or in front of a mark, `Page not found` anywhere; not for flight 404."""
+    found = {match.group() for match in _pattern("not_found").finditer(heading)}
+    return bool(found - {"404"}) or _STATUS.match(heading) is not None
+
+
+_STATUS = re.compile(r"404(?!\s?\w)")
 
 
 def _says(kind: str, folded: str) -> bool:

@@ -6,7 +6,8 @@ Every statement takes its locks sorted by key; see `tasks.load` for the order of
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import psycopg
@@ -14,14 +15,13 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Executable,
+    Row,
     Select,
     Update,
     and_,
     bindparam,
-    case,
     exists,
     func,
-    or_,
     select,
     text,
     tuple_,
@@ -80,12 +80,11 @@ def load_pages(
         connection.execute(statement, {name: parameters[name] for name in names})
     outcomes: Counter[str] = Counter()
     placements = Placements()
-    for ordinal, page_id, outcome in connection.execute(_OUTCOMES):
+    for row, outcome in _outcomes(connection.execute(_LOADED)):
         outcomes[outcome] += 1
-        if page_id is not None:
-            placements.add(page_id, pages[ordinal].extraction.headlines, pages[ordinal].headline_keys)
-    if outcomes["contended"]:
-        raise TransientLoadError("Another run loaded the same pages at the same moment, as other articles.")
+        if row.page_id is not None:
+            extracted = pages[row.ordinal]
+            placements.add(row.page_id, extracted.extraction.headlines, extracted.headline_keys)
     return outcomes, _load_placements(connection, placements)
 
 
@@ -182,14 +181,21 @@ def _add_articles() -> Executable:
     return (
         update(staged_pages)
         .where(_NEW_ARTICLE_PAGE, page.article_key == added.c.key)
-        .values(article_id=added.c.id, leads=page.key == added.c.page_key)
+        .values(article_id=added.c.id, article_is_new=True)
     )
 
 
 def _lock_articles() -> Executable:
     """Lock the other articles, so that their current text is decided by one loader at a time."""
     locked = (
-        select(Article.id, Article.key, Article.text_digest)
+        select(
+            Article.id,
+            Article.key,
+            Article.text_digest,
+            Article.fetched_at,
+            Article.page_digest,
+            Article.page_key,
+        )
         .where(Article.key.in_(select(page.article_key).where(_NEW_ARTICLE_PAGE, page.article_id.is_(None))))
         .order_by(Article.key)
         .with_for_update(key_share=True)
@@ -198,7 +204,13 @@ def _lock_articles() -> Executable:
     return (
         update(staged_pages)
         .where(_NEW_ARTICLE_PAGE, page.article_key == locked.c.key)
-        .values(article_id=locked.c.id, previous_text=locked.c.text_digest)
+        .values(
+            article_id=locked.c.id,
+            held_text=locked.c.text_digest,
+            held_fetched_at=locked.c.fetched_at,
+            held_digest=locked.c.page_digest,
+            held_key=locked.c.page_key,
+        )
     )
 
 
@@ -235,7 +247,7 @@ def _update_articles(*, text_changed: bool) -> Update:
     """
     columns = {**_FROM_PAGE, **_FROM_TEXT} if text_changed else _FROM_PAGE
     leaders = _leaders(
-        and_(page.page_id.is_not(None), page.article_id.is_not(None), page.leads.is_(None)),
+        and_(page.page_id.is_not(None), page.article_id.is_not(None), page.article_is_new.is_(None)),
         page.article_id,
         *(value.label(name) for name, value in columns.items()),
     ).subquery("leader")
@@ -249,15 +261,6 @@ def _update_articles(*, text_changed: bool) -> Update:
             > _rank(Article.fetched_at, Article.page_digest, Article.page_key),
         )
         .values({name: leaders.c[name] for name in columns})
-    )
-
-
-def _replace_texts() -> Executable:
-    replaced = _update_articles(text_changed=True).returning(Article.page_key).cte("replaced")
-    return (
-        update(staged_pages)
-        .where(page.page_id.is_not(None), page.key == replaced.c.page_key)
-        .values(leads=True)
     )
 
 
@@ -286,23 +289,62 @@ _LOAD_PAGES: tuple[tuple[Executable, tuple[str, ...]], ...] = (
     (_mark_known_pages(), ()),  # again: another loader may have brought them while this one waited
     (_add_pages(), ("batch_id", "extractor")),
     (_update_articles(text_changed=False), ()),
-    (_replace_texts(), ()),
+    (_update_articles(text_changed=True), ()),
     (_add_versions(), ()),
 )
 """The statements that load staged pages, in order, with the parameters each takes."""
 
-_OUTCOMES = select(
+_LOADED = select(
     page.ordinal,
     page.page_id,
-    case(
-        (or_(page.known, and_(page.page_id.is_(None), page.is_article.is_(False))), "unchanged"),
-        (page.page_id.is_(None), "contended"),
-        (page.is_article.is_(False), "non_article"),
-        (and_(page.leads, page.previous_text.is_(None)), "loaded"),
-        (page.leads, "updated"),
-        else_="duplicate",
-    ),
+    page.known,
+    page.is_article,
+    page.article_id,
+    page.fetched_at,
+    page.digest,
+    page.key,
+    page.text_digest,
+    page.held_text,
+    page.held_fetched_at,
+    page.held_digest,
+    page.held_key,
 ).order_by(page.ordinal)
+
+_UNKNOWN_TIME = datetime.min.replace(tzinfo=UTC)
+
+
+def _outcomes(rows: Iterable[Row[Any]]) -> Iterator[tuple[Row[Any], str]]:
+    """What became of each page, as if they had been loaded one by one in their order.
+
+    So the outcomes of a run do not depend on where its batches are cut.
+
+    Raises:
+        TransientLoadError: another run got in between.
+    """
+    held: dict[int, tuple[tuple[datetime, bytes, bytes], bytes]] = {}
+    for row in rows:
+        if row.known or (row.page_id is None and not row.is_article):
+            yield row, "unchanged"
+        elif row.page_id is None:
+            raise TransientLoadError(
+                "Another run loaded the same pages at the same moment, as other articles."
+            )
+        elif not row.is_article:
+            yield row, "non_article"
+        else:
+            if row.held_key is not None:
+                rank = (row.held_fetched_at or _UNKNOWN_TIME, row.held_digest, row.held_key)
+                held.setdefault(row.article_id, (rank, row.held_text))
+            claim = ((row.fetched_at or _UNKNOWN_TIME, row.digest, row.key), row.text_digest)
+            before = held.get(row.article_id)
+            if before is None or claim[0] > before[0]:
+                held[row.article_id] = claim
+            if before is None:
+                yield row, "loaded"
+            elif claim[0] > before[0] and claim[1] != before[1]:
+                yield row, "updated"
+            else:
+                yield row, "duplicate"
 
 
 # --- sidebar headlines ------------------------------------------------------------------------------
