@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import MutableMapping
 from pathlib import Path
 
+from schemas.errors import ConfigError
 from schemas.settings import Settings
 
 _EPHEMERAL = {
@@ -33,11 +34,19 @@ def prepare_prefect(settings: Settings, environment: MutableMapping[str, str] = 
     With an API in the environment or in the active profile that server is used, and True returned. Else
     the ephemeral server runs in `settings.prefect_home`, never in the user's. What the environment sets
     already is left alone.
+
+    Raises:
+        ConfigError: the home cannot be made.
     """
     chosen = has_api(environment)
     defaults = dict(_QUIET)
     if not chosen:
-        settings.prefect_home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            settings.prefect_home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(
+                f"Prefect's home {settings.prefect_home} cannot be made: {error.strerror}."
+            ) from error
         environment["PREFECT_HOME"] = str(settings.prefect_home)
         environment.pop("PREFECT_PROFILE", None)
         environment.pop("PREFECT_PROFILES_PATH", None)

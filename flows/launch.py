@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from flows.environment import prepare_prefect
 from flows.server import EphemeralServer
-from schemas.errors import BroadsheetError
+from schemas.errors import BroadsheetError, ConfigError
 from schemas.records import Counts, RunReport
 from schemas.settings import Settings
 
@@ -30,7 +30,7 @@ def launch(
         watch: called with the counts so far whenever a batch is done.
 
     Raises:
-        ConfigError: an input or the database is not what the parameters or settings say.
+        ConfigError: an input, the database or Prefect's server is not what the parameters or settings say.
     """
     server = None if prepare_prefect(settings) else _start_server()
     with _database_starting(settings):
@@ -44,6 +44,12 @@ def launch(
         try:
             run = backfill.backfill if flow == "backfill" else ingest.ingest
             state = run(**parameters, return_state=True)
+        except RuntimeError as error:
+            if not str(error).startswith("Failed to reach API"):
+                raise
+            raise ConfigError(
+                f"Prefect's server does not answer: {error}. Look at PREFECT_API_URL, or the Prefect profile."
+            ) from error
         finally:
             observer.reset(token)
         if seen.report is not None:

@@ -128,7 +128,9 @@ def reading(command: Command) -> Command:
                 help="Only pages in this language. May be repeated.",
             ),
             date_range("pages fetched"),
-            click.option("--limit", type=click.IntRange(min=1), help="Stop after this many pages."),
+            click.option(
+                "--limit", type=click.IntRange(min=1), help="Read the first so many pages, known or not."
+            ),
         )
     ):
         command = option(command)

@@ -55,7 +55,10 @@ def show_run(
         with _watching(quiet or json_output) as watch:
             report = launch(flow, parameters, Settings.from_environment(), watch)
     except KeyboardInterrupt:
-        click.echo("Interrupted. What is loaded stays; the same command goes on from there.", err=True)
+        click.echo(
+            "Interrupted. What is loaded stays; the same command goes on from there and settles headlines.",
+            err=True,
+        )
         raise
     if json_output:
         print_json(as_json(report))

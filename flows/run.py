@@ -24,7 +24,7 @@ from schemas.records import Batch, Counts, Limits, LoadReport, RunReport, Skippe
 from schemas.settings import Settings
 from tasks.archive import Archive
 from tasks.extract import EXTRACTOR_VERSION
-from tasks.ledger import finish_run, run_counts, start_run
+from tasks.ledger import finish_dead_runs, finish_run, run_counts, shown_alive, start_run
 from tasks.pool import ExtractionPool
 from tasks.postgres.database import open_database
 from tasks.replay import Unavailable
@@ -66,6 +66,7 @@ def run(
     with open_database(settings) as engine, ExtractionPool(workers, Limits()) as pool:
         archive = Archive(settings.archive)
         planned = plan(engine, archive)
+        finish_dead_runs(engine)
         run_id = start_run(
             engine,
             kind=kind,
@@ -80,9 +81,10 @@ def run(
             return load_batch_step.submit(batch.number, work)
 
         try:
-            for ended in _in_flight(planned, submit, tally, workers, limit):
-                tally.add(ended)
-            settled = settle_step(engine)
+            with shown_alive(engine, run_id):
+                for ended in _in_flight(planned, submit, tally, workers, limit):
+                    tally.add(ended)
+                settled = settle_step(engine)
             report = tally.close(settled.headlines_new, run_counts(engine, run_id), max_quarantine)
         except BaseException as error:
             with suppress(Exception):  # the database may be what failed; the first error is the one to show

@@ -30,7 +30,7 @@ def rows(report: RunReport) -> list[dict[str, str]]:
     counts = report.counts.as_dict()
     read = counts["read"]
     table = [
-        {"": word, "count": f"{count:,}", "share": f"{count / read:.1%}" if read else ""}
+        {"pages": word, "count": f"{count:,}", "share": f"{count / read:.1%}" if read else ""}
         for word, count in counts.items()
     ]
     beside = {
@@ -41,7 +41,7 @@ def rows(report: RunReport) -> list[dict[str, str]]:
         "sidebar headlines, seen again": report.headlines_seen_again,
         "sightings": report.sightings,
     }
-    table += [{"": word, "count": f"{count:,}", "share": ""} for word, count in beside.items()]
+    table += [{"pages": word, "count": f"{count:,}", "share": ""} for word, count in beside.items()]
     speed = report.counts.read / report.seconds if report.seconds else 0.0
-    table.append({"": "pages a second", "count": f"{speed:,.1f}", "share": ""})
+    table.append({"pages": "read a second", "count": f"{speed:,.1f}", "share": ""})
     return table

@@ -7,7 +7,7 @@ or a database.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import date, datetime
 from typing import Literal
 
@@ -23,6 +23,7 @@ class Selection:
     """How the user wants inputs read, and which of their pages.
 
     Two runs over one input with different selections are different work: the ledger keeps the digest.
+    A limit makes no difference to it, since only parts that were read to their end are entered.
     """
 
     fields: tuple[tuple[str, str], ...] = ()
@@ -35,13 +36,15 @@ class Selection:
     until: date | None = None
     """Fetch dates (UTC), both inclusive; a page without a fetch time is left out when either is set."""
     limit: int | None = None
+    """Read the first so many pages, known or not."""
 
     @property
     def digest(self) -> str:
-        """'' for the default selection, else 16 hex digits that name it."""
-        if self == Selection():
+        """'' for the default selection, else 16 hex digits that name it; `limit` does not count."""
+        unlimited = replace(self, limit=None)
+        if unlimited == Selection():
             return ""
-        return hashlib.blake2b(repr(self).encode(), digest_size=8).hexdigest()
+        return hashlib.blake2b(repr(unlimited).encode(), digest_size=8).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from typing import Any
 
@@ -11,6 +12,9 @@ from sqlalchemy.dialects.postgresql import insert
 
 from schemas.records import Counts, Input, KnownPart, RunReport
 from schemas.tables import LoadedBatch, LoadedPart, Run
+
+_ALIVE = 0x62726F61
+"""First half of the advisory locks that show a run's process to be alive; the second is the run's id."""
 
 
 def start_run(
@@ -32,6 +36,30 @@ def start_run(
             )
             .returning(Run.id)
         ).scalar_one()
+
+
+@contextmanager
+def shown_alive(engine: Engine, run_id: int) -> Iterator[None]:
+    """Hold a lock during the block that ends with this process, however it ends."""
+    with engine.connect() as connection:
+        connection.detach()  # closing it must end the session
+        connection.execute(select(func.pg_advisory_lock(_ALIVE, run_id % 2**31)))
+        connection.commit()
+        yield
+
+
+def finish_dead_runs(engine: Engine) -> None:
+    """Enter the end of runs whose process is gone without a word, with what their batches loaded."""
+    with engine.begin() as connection:
+        running = connection.execute(select(Run.id).where(Run.state == "running").order_by(Run.id)).scalars()
+        dead = [
+            run_id
+            for run_id in running.all()
+            if connection.scalar(select(func.pg_try_advisory_xact_lock(_ALIVE, run_id % 2**31)))
+        ]
+    for run_id in dead:
+        report = RunReport(run_id, "failed", run_counts(engine, run_id), message="Its process is gone.")
+        finish_run(engine, run_id, report)
 
 
 def finish_run(engine: Engine, run_id: int, report: RunReport) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from schemas.errors import LoadError, RefusedPage
-from schemas.records import Batch, BatchResult, Counts, ExtractedPage, LoadReport, Page, Rejection
+from schemas.records import Batch, BatchResult, Counts, ExtractedPage, LoadReport, Page, Part, Rejection
 from schemas.tables import SIGHTINGS_PARTITION_PAGES, LoadedBatch, LoadedPart, QuarantineEntry
 from tasks.postgres.errors import DATABASE_ERRORS, complaint, is_refusal, translated_errors
 from tasks.postgres.rows import Row, source_name, storable
@@ -46,7 +46,7 @@ def load_batch(
             outcomes, sightings, refused = _load_what_fits(connection, result.pages, batch_id, extractor)
             entries = [*map(_rejected, result.rejections), *refused]
             _quarantine(connection, entries, result.pages, run_id, batch_id)
-            _enter_parts(connection, batch, batch_id)
+            _enter_parts(connection, batch, result, batch_id)
             report = LoadReport(
                 counts=Counts(read=result.read, quarantined=len(entries), **outcomes),
                 ignored=result.ignored,
@@ -233,7 +233,24 @@ def _close_batch(connection: Connection, batch_id: int, report: LoadReport) -> N
     )
 
 
-def _enter_parts(connection: Connection, batch: Batch, batch_id: int) -> None:
+def _parts_read(batch: Batch, result: BatchResult) -> Sequence[Part]:
+    """The parts that were read to their end: all, or those before the page that met the batch's limit."""
+    if not batch.parts or batch.accept is None or result.read < batch.accept:
+        return batch.parts
+    starts: dict[str, list[tuple[int, int]]] = {}
+    for index, part in enumerate(batch.parts):
+        starts.setdefault(part.input.uri, []).append((part.first_record, index))
+    origins = [(page.origin_uri, page.origin_record) for page in result.pages]
+    origins += [(rejection.origin_uri, rejection.origin_record) for rejection in result.rejections]
+    last_index, last_record = max(
+        (max(start for start in starts[uri] if start[0] <= record)[1], record) for uri, record in origins
+    )
+    last = batch.parts[last_index]
+    whole = last_record + 1 >= last.first_record + last.record_count
+    return batch.parts[: last_index + whole]
+
+
+def _enter_parts(connection: Connection, batch: Batch, result: BatchResult, batch_id: int) -> None:
     rows = [
         {
             "fingerprint": part.input.fingerprint,
@@ -247,7 +264,7 @@ def _enter_parts(connection: Connection, batch: Batch, batch_id: int) -> None:
             "damage": storable(part.damage) if part.damage else None,
             "batch_id": batch_id,
         }
-        for part in batch.parts
+        for part in _parts_read(batch, result)
     ]
     if rows:
         rows.sort(key=lambda row: (row["fingerprint"], row["first_record"]))

@@ -247,7 +247,9 @@ def _plan(
 ) -> Iterator[Part | Skipped]:
     inputs = _inputs(named)
     while chunk := list(islice(inputs, _INPUTS_ASKED_AT_ONCE)):
-        loaded = known.parts([found.input for found in chunk], selection.digest)
+        # With a limit the first pages are read, known or not: what is known would not count against it.
+        asked = [] if selection.limit else [source for source, _ in chunk]
+        loaded = known.parts(asked, selection.digest)
         for source, size in chunk:
             parts = loaded.get(source.fingerprint, ())
             if parts:

@@ -526,6 +526,8 @@ UNREACHABLE = "postgresql://me:secret@127.0.0.1:1/news"
         ("ingest {pages}", "BROADSHEET_DATABASE_URL", UNREACHABLE, "Cannot open postgresql://me:***@"),
         ("ingest {pages}", "BROADSHEET_SCHEMA", "News!", "BROADSHEET_SCHEMA is 'News!'"),
         ("ingest {pages}", "BROADSHEET_WORKERS", "many", "BROADSHEET_WORKERS is 'many'"),
+        ("ingest {pages}", "BROADSHEET_HOME", "/dev/null/home", "/dev/null/home"),
+        ("ingest {pages}", "PREFECT_API_URL", "http://127.0.0.1:1/api", "Look at PREFECT_API_URL"),
         ("articles list", "BROADSHEET_DATABASE_URL", UNREACHABLE, "Cannot open postgresql://me:***@"),
         ("db upgrade", "BROADSHEET_DATABASE_URL", UNREACHABLE, "Cannot open postgresql://me:***@"),
     ],

@@ -282,3 +282,10 @@ def test_the_image_copies_what_is_there_and_runs_as_nobody_special() -> None:
     packages = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     for package in packages["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]:
         assert f"COPY {package} " in text
+
+
+def test_nothing_that_is_ignored_is_kept() -> None:
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout")
+    command = ["git", "ls-files", "--cached", "--ignored", "--exclude-standard"]
+    assert subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout == ""

@@ -158,7 +158,7 @@ def test_what_prefect_shows(tmp_path: Path, database: Engine) -> None:
     assert set(shown) == {"table", "progress"} and len(artifacts) == 2
     assert shown["table"]["key"] == "ingest-summary"
     assert float(shown["progress"]["data"]) == 100.0
-    rows = {row[""]: row["count"] for row in orjson.loads(shown["table"]["data"])}
+    rows = {row["pages"]: row["count"] for row in orjson.loads(shown["table"]["data"])}
     assert (rows["read"], rows["loaded"], rows["quarantined: unknown_record"]) == ("4", "3", "1")
 
 
@@ -176,6 +176,24 @@ def test_a_limit_is_met_exactly(tmp_path: Path, database: Engine) -> None:
     _, report = run(ingest, paths=[str(tmp_path)], limit=7)
     assert report.counts.read == 7
     assert scalar(database, "SELECT count(*) FROM pages") == 7
+    assert scalar(database, "SELECT count(*) FROM parts") == 1, "only a.jsonl was read to its end"
+
+    _, report = run(ingest, paths=[str(tmp_path)], limit=7)
+    assert report.counts == Counts(read=7, unchanged=7), "the same seven again"
+    _, report = run(ingest, paths=[str(tmp_path)])
+    assert report.skipped == 1
+    assert scalar(database, "SELECT count(*) FROM pages") == 605, "what the limit left is still to be had"
+    assert run(ingest, paths=[str(tmp_path)])[1].counts.read == 0
+
+
+def test_a_limit_among_single_files(tmp_path: Path, database: Engine) -> None:
+    for number in range(520):
+        (tmp_path / f"{number:03}.txt").write_text(f"Page {number}\n")
+    for _ in range(2):
+        assert run(ingest, paths=[str(tmp_path)], limit=5)[1].counts.read == 5
+        assert scalar(database, "SELECT count(*) FROM parts") == 5
+    assert run(ingest, paths=[str(tmp_path)])[1].skipped == 5
+    assert scalar(database, "SELECT count(*) FROM pages") == 520
 
 
 def test_too_much_quarantine_fails_the_run(tmp_path: Path, database: Engine) -> None:

@@ -10,7 +10,14 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
 from schemas.records import Batch, Counts, Input, KnownPart, Part, RunReport, Selection
-from tasks.ledger import KnownParts, finish_run, run_counts, start_run
+from tasks.ledger import (
+    KnownParts,
+    finish_dead_runs,
+    finish_run,
+    run_counts,
+    shown_alive,
+    start_run,
+)
 from tasks.load import load_batch
 
 
@@ -81,9 +88,22 @@ def test_parts_are_known_once_their_batch_is_loaded(database: Engine) -> None:
 
 def test_another_selection_is_other_work(database: Engine) -> None:
     dump = Input("file:///dump.jsonl", "f1", "jsonl")
-    few = Selection(limit=10)
+    few = Selection(domains=("gazette.example",))
     load_batch(
         database, Batch(1, (Part(dump, 0, 10),), selection=few), of(), run_id=begin(database), extractor="1"
     )
     assert KnownParts(database).parts([dump], "") == {}
     assert list(KnownParts(database).parts([dump], few.digest)) == ["f1"]
+
+
+def test_runs_whose_process_is_gone_are_finished(database: Engine) -> None:
+    dead, alive = begin(database), begin(database)
+    load_batch(database, Batch(1), of(extracted(1)), run_id=dead, extractor="1")
+    with shown_alive(database, alive):
+        finish_dead_runs(database)
+        assert rows(database, "SELECT id, state, loaded FROM runs ORDER BY id") == [
+            (dead, "failed", 1),
+            (alive, "running", 0),
+        ]
+    finish_dead_runs(database)
+    assert rows(database, "SELECT DISTINCT state FROM runs") == [("failed",)]

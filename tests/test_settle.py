@@ -212,6 +212,7 @@ def test_the_views_tell_what_was_loaded(database: Engine) -> None:
     load(
         database,
         Rejection("timeout", "extract", "20 s", "file:///p", 1, "https://gazette.example/x", content=b""),
+        Rejection("timeout", "extract", "20 s", "file:///p", 2, "https://sick.example/x", content=b"1"),
     )
     settle(database)
     assert rows(
@@ -240,7 +241,11 @@ def test_the_views_tell_what_was_loaded(database: Engine) -> None:
         database,
         "SELECT source, pages, articles, quarantined, title_percent::int, author_percent::int,"
         " headlines_a_page::int FROM source_health ORDER BY source",
-    ) == [("gazette.example", 2, 1, 1, 100, 0, 1), (None, 1, 1, 0, 100, 0, 0)]
+    ) == [
+        ("gazette.example", 2, 1, 1, 100, 0, 1),
+        ("sick.example", 0, 0, 1, None, None, None),
+        (None, 1, 1, 0, 100, 0, 0),
+    ]
     assert rows(database, "SELECT title, articles, sources, kinds, urls FROM stories") == [
         (
             "Storks return to Dol",

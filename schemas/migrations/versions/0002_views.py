@@ -77,13 +77,18 @@ WITH page_counts AS (
     JOIN pages p ON p.id = g.page_id
     GROUP BY p.source_id
 ), quarantine_counts AS (
-    SELECT s.id AS source_id, count(*) AS quarantined
-    FROM quarantine q
-    LEFT JOIN sources s ON s.name = q.source
-    WHERE q.resolved_at IS NULL
-    GROUP BY s.id
+    SELECT source AS name, count(*) AS quarantined
+    FROM quarantine
+    WHERE resolved_at IS NULL
+    GROUP BY source
+), names AS (
+    SELECT name FROM sources
+    UNION
+    SELECT name FROM quarantine_counts  -- a source whose every page failed
+    UNION
+    SELECT NULL
 )
-SELECT s.name AS source,
+SELECT n.name AS source,
        coalesce(p.pages, 0) AS pages,
        coalesce(p.article_pages, 0) AS article_pages,
        coalesce(p.non_article_pages, 0) AS non_article_pages,
@@ -96,12 +101,13 @@ SELECT s.name AS source,
        round(coalesce(g.sightings, 0)::numeric / p.pages, 1) AS headlines_a_page,
        p.last_fetched_at,
        p.last_loaded_at
-FROM (SELECT id, name FROM sources UNION ALL SELECT NULL, NULL) s
-LEFT JOIN page_counts p ON p.source_id IS NOT DISTINCT FROM s.id
-LEFT JOIN article_counts a ON a.source_id IS NOT DISTINCT FROM s.id
-LEFT JOIN sighting_counts g ON g.source_id IS NOT DISTINCT FROM s.id
-LEFT JOIN quarantine_counts q ON q.source_id IS NOT DISTINCT FROM s.id
-WHERE s.id IS NOT NULL OR p.pages > 0 OR q.quarantined > 0
+FROM names n
+LEFT JOIN sources s ON s.name = n.name
+LEFT JOIN page_counts p ON p.source_id = s.id OR (n.name IS NULL AND p.source_id IS NULL)
+LEFT JOIN article_counts a ON a.source_id = s.id OR (n.name IS NULL AND a.source_id IS NULL)
+LEFT JOIN sighting_counts g ON g.source_id = s.id OR (n.name IS NULL AND g.source_id IS NULL)
+LEFT JOIN quarantine_counts q ON q.name IS NOT DISTINCT FROM n.name
+WHERE n.name IS NOT NULL OR p.pages > 0 OR q.quarantined > 0
 """
 
 STORIES = """
