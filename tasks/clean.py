@@ -44,8 +44,8 @@ def decode(content: bytes, content_type: str | None = None) -> str:
     """Bytes of a page as text, whatever encoding they are in.
 
     A byte order mark decides; then UTF-8, which other encodings hardly ever look like and which many
-    pages that declare another one are in; then the charset declared by `content_type` or by the markup;
-    then detection by byte statistics.
+    pages that declare another one are in, a few broken bytes or none; then the charset declared by
+    `content_type` or by the markup; then detection by byte statistics.
 
     Raises:
         UndecodablePage: the bytes are a picture, an archive, a program.
@@ -75,25 +75,41 @@ def decode(content: bytes, content_type: str | None = None) -> str:
 
 
 def _utf8(content: bytes) -> str | None:
-    """The text if it is UTF-8, give or take a character cut off at the end."""
+    """The text if it is UTF-8: whole characters by far outnumber the broken ones, which become U+FFFD.
+
+    A character cut off at the end is left out.
+    """
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
         if error.reason == "unexpected end of data" and error.end == len(content):
             return content[: error.start].decode("utf-8")
-        return None
+    text = content.decode("utf-8", "replace")
+    broken = text.count("\ufffd") - content.count(b"\xef\xbf\xbd")
+    whole = len(text) - len(content.translate(None, _HIGH)) - broken
+    return text if whole >= _WHOLE_TO_BROKEN * broken else None
+
+
+_HIGH = bytes(range(0x80, 0x100))
+_WHOLE_TO_BROKEN = 4
+"""Text of one-byte and East Asian encodings read as UTF-8 has fewer whole characters than broken ones."""
 
 
 def _unmarked_utf16(sample: bytes) -> str | None:
-    """Western text in UTF-16 without a mark: every other byte is NUL."""
+    """UTF-16 without a mark: every other byte is NUL, or one of two values if the script is not Latin."""
     half = len(sample) // 2
     if half < 8:
         return None
-    even, odd = sample[::2].count(0), sample[1::2].count(0)
-    if odd > 0.7 * half and even < 0.1 * half:
-        return "utf-16-le"
-    if even > 0.7 * half and odd < 0.1 * half:
-        return "utf-16-be"
+    for encoding, low, high in (
+        ("utf-16-le", sample[::2], sample[1::2]),
+        ("utf-16-be", sample[1::2], sample[::2]),
+    ):
+        nul = high.count(0)
+        if low.count(0) >= 0.1 * half or nul < 0.05 * half:
+            continue
+        second = max(map(high.count, range(1, 256))) if nul <= 0.7 * half else 0
+        if nul > 0.7 * half or nul + second > 0.9 * half:
+            return encoding
     return None
 
 

@@ -15,6 +15,7 @@ JAPANESE = (
     "市議会は夜遅くまで新しい噴水について議論したが、結局何も決まらなかった。市長は残念だと述べた。" * 4
 )
 CHINESE = "市议会就新喷泉问题争论到深夜，最后什么也没有决定。市长说这是一个失败的夜晚。" * 4
+KOREAN = "시의회는 밤늦게까지 새 분수대를 두고 논쟁했지만 결국 아무것도 결정하지 못했다. " * 4
 
 
 @pytest.mark.parametrize(
@@ -34,6 +35,11 @@ CHINESE = "市议会就新喷泉问题争论到深夜，最后什么也没有决
         (f'<meta charset="utf-8">{RUSSIAN}', "cp1251", "text/html; charset=windows-1251"),
         (RUSSIAN, "cp1251", None),
         (RUSSIAN, "koi8-r", None),
+        (RUSSIAN, "utf-16-le", None),
+        (RUSSIAN, "utf-16-be", None),
+        (CHINESE, "gb18030", None),
+        (JAPANESE, "shift_jis", None),
+        (KOREAN, "euc_kr", None),
         (f'<meta http-equiv="Content-Type" content="text/html; charset=gb2312">{CHINESE}', "gb18030", None),
         (f'<meta charset="Shift_JIS">{JAPANESE}', "shift_jis", None),
         (JAPANESE, "euc_jp", None),
@@ -53,6 +59,29 @@ def test_one_broken_byte_does_not_change_the_encoding() -> None:
     page = f'<meta charset="utf-8">{GERMAN * 5}'.encode() + b"\xff" + GERMAN.encode()
     assert decode(page).count("ü") == 12
     assert "Ã" not in decode(page)
+
+
+@pytest.mark.parametrize("content_type", [None, "text/html", "text/html; charset=iso-8859-1"])
+@pytest.mark.parametrize("stray", [b"\xff", b"\x96", b"\xe9", b"\xd0"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A população esperou até à manhã; não há previsão. ",
+        "Die Fähre fährt wieder über die Förde, sagte Müller. ",
+        "La traversée a été rétablie après la tempête d’été. ",
+        "La población esperó mañana según el alcalde Muñoz. ",
+        "Feribot pazartesi günü yeniden çalıştı, dedi Öğüt. ",
+        "The ferry’s crew said “yes” — at last. ",
+        RUSSIAN,
+        JAPANESE,
+        CHINESE,
+        KOREAN,
+    ],
+    ids=["pt", "de", "fr", "es", "tr", "en", "ru", "ja", "zh", "ko"],
+)
+def test_a_stray_byte_costs_itself_only(text: str, stray: bytes, content_type: str | None) -> None:
+    page = (text * 10).encode() + stray + (text * 10).encode()
+    assert decode(page, content_type) == text * 10 + "\ufffd" + text * 10
 
 
 def test_stray_control_characters_are_no_sign_of_a_program() -> None:

@@ -8,6 +8,8 @@ from functools import cache
 from tasks.fields.dates import find_dates, month_number
 from tasks.fields.lexicon import alternation, fold, start, words
 
+MOST_HEADLINES = 1_000
+"""Sidebar headlines kept of one page, the first ones. Pages with more are archives or hostile."""
 _LABEL_LENGTH = 60
 _HEADLINE_LENGTH = 400
 _EDGES = " \t\u00a0|:»›>→•·*–—-▸▶►+#"

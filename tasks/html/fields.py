@@ -16,7 +16,7 @@ from tasks.fields.dates import ParsedDate, find_date
 from tasks.fields.lexicon import words
 from tasks.fields.outlets import strip_outlet
 from tasks.fields.people import split_authors
-from tasks.html.metadata import Metadata
+from tasks.html.metadata import LONGEST_TITLE, Metadata
 
 # Names of `meta` elements, the most reliable first.
 _PUBLISHED = (
@@ -60,7 +60,7 @@ def choose_title(data: Metadata, shown: str | None) -> tuple[str | None, str]:
         "jsonld": data.text("headline"),
         "meta": data.title,
     }
-    given = {source: text for source, text in candidates.items() if text}
+    given = {source: text[:LONGEST_TITLE] for source, text in candidates.items() if text}
     site = letters(data.first("og:site_name", "application-name") or "")
     trimmed = {source: _trim_title(text, site, list(given.values())) for source, text in given.items()}
     votes: Counter[str] = Counter()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from selectolax.lexbor import LexborNode
 
 from tasks.clean import letters
-from tasks.fields.labels import is_label, is_sponsored
+from tasks.fields.labels import MOST_HEADLINES, is_label, is_sponsored
 from tasks.fields.people import strip_byline_start
 from tasks.fields.urls import absolute, registrable_domain
 from tasks.html.blocks import HEADINGS, Block, Place
@@ -67,7 +67,7 @@ class _Card:
 def find_headlines(
     blocks: list[Block], body: set[Block], titles: Sequence[str], url: str | None
 ) -> list[Sighting]:
-    """Every placement of another story's headline, in page order.
+    """The placements of other stories' headlines, in page order, `MOST_HEADLINES` at most.
 
     Args:
         body: blocks of the article itself; links inside its sentences are no headlines.
@@ -104,6 +104,8 @@ def find_headlines(
         card = None
 
     for block in blocks:
+        if len(found) == MOST_HEADLINES:
+            return found
         if _in_furniture(block.place, furniture):
             continue
         if block in body:

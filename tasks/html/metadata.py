@@ -18,6 +18,8 @@ _NOT_NEWS = ("ItemList", "CollectionPage", "SearchResultsPage")
 _ITEMS = ",".join(f'[itemprop="{name}"]' for name in ("datePublished", "dateModified", "author"))
 _MOST_DEPTH = 8
 _MOST_NODES = 2_000
+LONGEST_TITLE = 1_000
+"""Characters of a declared title that are read; a longer one is no title."""
 
 
 @dataclass(slots=True)
@@ -69,7 +71,8 @@ class Metadata:
     @property
     def titles(self) -> list[str]:
         """What is declared as the article's title, the likeliest first."""
-        return [title for title in (self.text("headline"), self.first("og:title"), self.title) if title]
+        declared = (self.text("headline"), self.first("og:title"), self.title)
+        return [title[:LONGEST_TITLE] for title in declared if title]
 
     @property
     def organisations(self) -> set[str]:

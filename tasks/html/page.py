@@ -20,6 +20,7 @@ from tasks.fields.people import split_authors, strip_byline_start
 from tasks.fields.urls import canonical
 from tasks.html.blocks import Block, Place, segment
 from tasks.html.body import Body, find_body
+from tasks.html.bounds import bounded
 from tasks.html.fields import (
     choose_agency,
     choose_authors,
@@ -49,7 +50,7 @@ _ABOVE, _BELOW = 6, 12
 
 def extract_html(markup: str, url: str | None, fetched_at: datetime | None) -> Extraction:
     """The record of one page of markup."""
-    tree = LexborHTMLParser(markup)
+    tree = LexborHTMLParser(bounded(markup))
     data = read_metadata(tree)
     blocks = segment(tree)
     summary = data.text("description") or data.first("og:description", "description")

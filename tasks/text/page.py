@@ -19,6 +19,7 @@ from tasks.clean import Line, text_lines
 from tasks.fields.agencies import find_agency
 from tasks.fields.captions import split_credit
 from tasks.fields.dates import ParsedDate, find_date
+from tasks.fields.labels import MOST_HEADLINES
 from tasks.fields.language import detect_language
 from tasks.fields.lexicon import fold, words
 from tasks.fields.people import split_authors
@@ -78,7 +79,7 @@ def extract_text(text: str, url: str | None, fetched_at: datetime | None) -> Ext
             False,
             reason=reason,
             language=language,
-            headlines=reader.headlines,
+            headlines=reader.headlines[:MOST_HEADLINES],
             provenance={"headlines": "text"},
         )
     return _article(rows, title, begin, end, pasted, prefix, Reading(language, fetched_at))
@@ -210,7 +211,7 @@ def _assemble(
         read_minutes=head.minutes,
         word_count=sum(map(word_count, body)),
         body=body,
-        headlines=headlines,
+        headlines=headlines[:MOST_HEADLINES],
         provenance=provenance,
         confidence=round(min(1.0, 0.3 + length / 3000 + (0.2 if title else 0.0)), 2),
     )
@@ -277,7 +278,7 @@ def _teasers(rows: Sequence[Row]) -> int:
 
 # --- metadata pasted into the text -----------------------------------------------------------------
 
-_JSON_START = re.compile(r"\[?\s*\{\s*\"@(?:context|type|graph|id)\"")
+_JSON_START = re.compile(r"(?:\[\s*)?\{\s*\"@(?:context|type|graph|id)\"")
 _MOST_JSON = 5
 
 
