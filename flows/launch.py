@@ -31,9 +31,12 @@ def launch(
 
     Raises:
         ConfigError: an input, the database or Prefect's server is not what the parameters or settings say.
+        BroadsheetError: the run ended without a report, as when it lost its database.
     """
     server = None if prepare_prefect(settings) else _start_server()
     with _database_starting(settings):
+        from sqlalchemy.exc import OperationalError
+
         from flows import backfill, ingest
         from flows.run import Observer, observer
 
@@ -54,7 +57,11 @@ def launch(
             observer.reset(token)
         if seen.report is not None:
             return seen.report
-        state.result()  # raises what ended the flow before it had anything to report
+        try:
+            state.result()  # raises what ended the flow before it had anything to report
+        except OperationalError as error:  # what is wrong before a run starts is a ConfigError by now
+            said = str(error.orig).strip().partition("\n")[0]
+            raise BroadsheetError(f"The run lost its database: {said.rstrip('.')}.") from error
         raise BroadsheetError(f"The {flow} flow ended as {state.name} and reported nothing.")
 
 

@@ -71,10 +71,10 @@ class ExtractionPool:
             worker.close()
 
     def submit(self, batch: Batch) -> Future[BatchResult]:
-        """Extract the batch as soon as a worker is free."""
+        """Start `extract_batch` as soon as a worker is free."""
         return self._threads.submit(self._extract, batch)
 
-    def extract(self, batch: Batch) -> BatchResult:
+    def extract_batch(self, batch: Batch) -> BatchResult:
         """Extract the batch and wait for it. Thread-safe.
 
         Raises:

@@ -48,7 +48,7 @@ def read_part(part: Part, selection: Selection, limits: Limits) -> Iterator[Foun
     reader = _Reader(part, selection, limits)
     number = part.first_record
     try:
-        for record in _records(part, limits):
+        for record in read_records(part, limits):
             yield reader.read(record, number)
             number += 1
     except (InputError, OSError) as error:
@@ -93,7 +93,13 @@ def _parse_time(stated: str) -> datetime:
         return parsedate_to_datetime(stated)
 
 
-def _records(part: Part, limits: Limits) -> Iterator[Record]:
+def read_records(part: Part, limits: Limits) -> Iterator[Record]:
+    """Yield the records of a part as they are stored.
+
+    Raises:
+        InputError: the input is damaged, or not what was planned.
+        OSError: it cannot be opened or read.
+    """
     if part.payload is not None:
         yield from unpack_records(part.payload)
         return
@@ -138,7 +144,8 @@ class _Reader:
 
     def _line(self, record: Record, number: int) -> Found:
         if not record.whole:
-            return self._page(b"", "html", number, size=record.size)
+            # What it says of itself is out of reach, so no selection can leave it out unseen.
+            return self._reject(self._too_large(record.size), number, None)
         try:
             said = _json(record.content)
             kind, content = self._content(said)
@@ -213,11 +220,14 @@ class _Reader:
         size = len(content) if size is None else size
         if size > self._limits.page_bytes:
             most = CONTENT_KEPT * self._limits.page_bytes
-            stated = f"{size} bytes" if size <= most else f"more than {most} bytes"
-            error = PageTooLarge(f"{stated}; the limit is {self._limits.page_bytes}")
             kept = len(content) == size <= most
-            return self._reject(error, number, content if kept else None, page)
+            return self._reject(self._too_large(size), number, content if kept else None, page)
         return page
+
+    def _too_large(self, size: int) -> PageTooLarge:
+        most = CONTENT_KEPT * self._limits.page_bytes
+        stated = f"{size} bytes" if size <= most else f"more than {most} bytes"
+        return PageTooLarge(f"{stated}; the limit is {self._limits.page_bytes}")
 
     def _wanted(self, page: Page) -> bool:
         wanted = self._selection

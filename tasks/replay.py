@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import hashlib
+import os
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence, Set
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
 from sqlalchemy import Engine, Row, select
 
-from schemas.errors import ConfigError
+from schemas.errors import ConfigError, InputError
 from schemas.records import Batch, Input, KnownPart, Limits, Page, Part, Selection
 from schemas.tables import QuarantineEntry
 from tasks.archive import Archive
 from tasks.inputs.containers import Record, pack_record, path_of
 from tasks.plan import BATCH_BYTES, BATCH_PAGES, format_of, plan
-from tasks.read import read_part
+from tasks.read import read_part, read_records
 
 _COLUMNS = (
     QuarantineEntry.id,
@@ -33,7 +37,10 @@ Entry = Row[Any]
 
 @dataclass(frozen=True, slots=True)
 class Unavailable:
-    """An entry that gives no page: gone from archive and input alike, or as unreadable as before."""
+    """An entry that gives no page: gone from archive and input alike, or as unreadable as before.
+
+    An input that holds another page in its place by now does not have the entry's page any more.
+    """
 
     entry_id: int
 
@@ -77,62 +84,73 @@ def _waiting(engine: Engine, ids: Sequence[int], reason: str | None) -> list[Ent
         return list(connection.execute(statement))
 
 
-def _pages(entries: list[Entry], archive: Archive, selection: Selection) -> Iterator[Page | Unavailable]:
+def _pages(entries: Sequence[Entry], archive: Archive, selection: Selection) -> Iterator[Page | Unavailable]:
     for uri, of_one_input in groupby(entries, key=lambda entry: str(entry.origin_uri)):
-        missing: dict[int, Entry] = {}
+        # An input that failed, changed and failed again has several entries for one record.
+        missing: defaultdict[int, list[Entry]] = defaultdict(list)
         for entry in of_one_input:
             content = archive.get(entry.digest.hex()) if entry.digest is not None else None
             page = None if content is None else _page(entry, content, selection)
             if page is None:
-                missing[entry.origin_record] = entry
+                missing[entry.origin_record].append(entry)
             else:
                 yield page
-        for page in _read_again(uri, missing, selection):
-            del missing[page.origin_record]
-            yield page
-        yield from (Unavailable(entry.id) for entry in missing.values())
+        for number, record in _records(uri, frozenset(missing), selection):
+            for entry in missing.pop(number):
+                yield _same_page(entry, record, selection) or Unavailable(entry.id)
+        yield from (Unavailable(entry.id) for entries in missing.values() for entry in entries)
 
 
 def _page(entry: Entry, content: bytes, selection: Selection) -> Page | None:
     """The page that archived bytes are, or that the record they are holds."""
-    if entry.kind is not None:
-        return Page(
-            content,
-            entry.kind,
-            url=entry.url,
-            fetched_at=entry.fetched_at,
-            source=entry.source,
-            content_type=entry.content_type,
-            origin_uri=entry.origin_uri,
-            origin_record=entry.origin_record,
-        )
+    if entry.kind is None:
+        return _read(entry, Record(content, len(content)), selection)
+    return Page(
+        content,
+        entry.kind,
+        url=entry.url,
+        fetched_at=entry.fetched_at,
+        source=entry.source,
+        content_type=entry.content_type,
+        origin_uri=entry.origin_uri,
+        origin_record=entry.origin_record,
+    )
+
+
+def _same_page(entry: Entry, record: Record, selection: Selection) -> Page | None:
+    """The page of a record read again, unless its bytes are known to have been others when it failed."""
+    page = _read(entry, record, selection)
+    if page is None or entry.digest is None:
+        return page
+    failed = page.content if entry.kind else record.content  # without a kind it was no page yet
+    return page if hashlib.blake2b(failed, digest_size=16).digest() == entry.digest else None
+
+
+def _read(entry: Entry, record: Record, selection: Selection) -> Page | None:
     named = format_of(entry.origin_uri)
     if named is None:
         return None
-    payload = pack_record(Record(content, len(content)))
-    part = Part(Input(entry.origin_uri, "", *named), entry.origin_record, 1, payload=payload)
+    source = Input(entry.origin_uri, "", *named)
+    part = Part(source, entry.origin_record, 1, payload=pack_record(record))
     found = next(read_part(part, selection, Limits()), None)
     return found if isinstance(found, Page) else None
 
 
-def _read_again(uri: str, wanted: Mapping[int, Entry], selection: Selection) -> Iterator[Page]:
-    """The pages wanted of an input, which is read up to the last of them."""
-    last = max(wanted, default=-1)
-    for number, found in _records(uri, selection) if wanted else ():
-        if number in wanted and isinstance(found, Page):
-            yield found
-        if number >= last:
-            return
-
-
-def _records(uri: str, selection: Selection) -> Iterator[tuple[int, object]]:
-    try:
-        parts = plan([str(path_of(uri))], selection, _EmptyLedger())
-    except ConfigError:  # it is gone, or may not be read
+def _records(uri: str, wanted: Set[int], selection: Selection) -> Iterator[tuple[int, Record]]:
+    """The records wanted of an input, which is read up to the last of them or to where it is damaged."""
+    path = path_of(uri)
+    if not wanted or not os.path.isfile(path):  # noqa: PTH113  never raises; a directory names other inputs
         return
-    for part in parts:
-        if isinstance(part, Part):
-            yield from enumerate(read_part(part, selection, Limits()), part.first_record)
+    last = max(wanted)
+    with suppress(ConfigError, InputError, OSError):  # gone, not to be read, damaged: what is left is missing
+        for part in plan([str(path)], selection, _EmptyLedger()):
+            if not isinstance(part, Part):
+                continue
+            for number, record in enumerate(read_records(part, Limits()), part.first_record):
+                if number in wanted:
+                    yield number, record
+                if number >= last:
+                    return
 
 
 class _EmptyLedger:

@@ -96,13 +96,13 @@ def rejected(result: BatchResult) -> dict[int, str]:
     ],
 )
 def test_a_fault_costs_its_page_only(pool: ExtractionPool, fault: str, reason: str) -> None:
-    result = pool.extract(batch("", fault, "", fault, ""))
+    result = pool.extract_batch(batch("", fault, "", fault, ""))
     assert rejected(result) == {1: reason, 3: reason}
     assert [each.origin_record for each in result.pages] == [0, 2, 4]
     assert result.read == 5
     lost = result.rejections[0]
     assert (lost.content, lost.url) == (page(1, fault).content, "https://paper.example/1")
-    assert rejected(pool.extract(batch("", ""))) == {}, "the pool goes on"
+    assert rejected(pool.extract_batch(batch("", ""))) == {}, "the pool goes on"
 
 
 def test_a_page_that_swallows_the_alarm_is_stopped_from_outside(
@@ -110,13 +110,13 @@ def test_a_page_that_swallows_the_alarm_is_stopped_from_outside(
 ) -> None:
     monkeypatch.setattr("tasks.pool.GRACE_SECONDS", 0.5)
     with ExtractionPool(1, QUICK) as pool:
-        result = pool.extract(batch("", "FAULT-swallow", ""))
+        result = pool.extract_batch(batch("", "FAULT-swallow", ""))
     assert rejected(result) == {1: "timeout"}
     assert "no sign of life" in result.rejections[0].detail
 
 
 def test_the_detail_says_how_the_worker_ended(pool: ExtractionPool) -> None:
-    result = pool.extract(batch("FAULT-segfault", "FAULT-exit", "FAULT-bug"))
+    result = pool.extract_batch(batch("FAULT-segfault", "FAULT-exit", "FAULT-bug"))
     segfault, exit_code, bug = (each.detail for each in result.rejections)
     assert "SIGSEGV" in segfault and "extract_page" not in exit_code
     assert "exit code 3" in exit_code
@@ -127,13 +127,13 @@ def test_workers_hold_neither_prefect_nor_sqlalchemy(pool: ExtractionPool) -> No
     import prefect  # noqa: F401  as in a flow's process
     import sqlalchemy  # noqa: F401
 
-    modules = pool.extract(batch("FAULT-modules")).rejections[0].detail
+    modules = pool.extract_batch(batch("FAULT-modules")).rejections[0].detail
     assert "bs4" in modules
     assert not {"prefect", "sqlalchemy", "psycopg", "pydantic"} & set(modules.replace("'", " ").split())
 
 
 def test_accept_is_counted_across_a_death(pool: ExtractionPool) -> None:
-    result = pool.extract(batch("", "FAULT-exit", "", "", "", accept=3))
+    result = pool.extract_batch(batch("", "FAULT-exit", "", "", "", accept=3))
     assert (result.read, result.ignored) == (3, 2)
     assert rejected(result) == {1: "worker_died"}
     assert [each.origin_record for each in result.pages] == [0, 2]
@@ -141,11 +141,11 @@ def test_accept_is_counted_across_a_death(pool: ExtractionPool) -> None:
 
 def test_a_killed_worker_costs_at_most_the_page_in_hand(faults: None) -> None:
     with ExtractionPool(2, Limits()) as pool:
-        pool.extract(batch(""))
+        pool.extract_batch(batch(""))
         for worker in list(pool._running):  # idle ones: nothing is lost
             os.kill(worker._process.pid, signal.SIGKILL)
         time.sleep(0.2)
-        assert rejected(pool.extract(batch("", ""))) == {}
+        assert rejected(pool.extract_batch(batch("", ""))) == {}
 
         running = pool.submit(batch("", "FAULT-sleep", "", limits=Limits(page_seconds=30)))
         time.sleep(1.0)
@@ -160,7 +160,7 @@ def test_batches_run_side_by_side_from_many_threads(faults: None) -> None:
     results: list[BatchResult] = []
     with ExtractionPool(2, QUICK) as pool:
         threads = [
-            threading.Thread(target=lambda: results.append(pool.extract(batch("", "FAULT-exit", ""))))
+            threading.Thread(target=lambda: results.append(pool.extract_batch(batch("", "FAULT-exit", ""))))
             for _ in range(6)
         ]
         for thread in threads:
@@ -187,7 +187,7 @@ def test_workers_end_with_their_parent(tmp_path: Path) -> None:
     program = (
         "import time; from schemas.records import *; from tasks.pool import ExtractionPool\n"
         "pool = ExtractionPool(2, Limits()).__enter__()\n"
-        "pool.extract(Batch(1, pages=(Page(b'x', 'text'),)))\n"
+        "pool.extract_batch(Batch(1, pages=(Page(b'x', 'text'),)))\n"
         "print(*[worker._process.pid for worker in pool._running], flush=True); time.sleep(60)"
     )
     parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
@@ -216,7 +216,7 @@ def test_a_worker_that_cannot_start_fails_loudly(tmp_path: Path, monkeypatch: py
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with ExtractionPool(1, QUICK) as pool, pytest.raises(WorkerUnusable, match="no such luck"):
-        pool.extract(batch(""))
+        pool.extract_batch(batch(""))
 
 
 def test_another_package_called_tasks_does_not_matter(
@@ -226,4 +226,4 @@ def test_another_package_called_tasks_does_not_matter(
     (tmp_path / "tasks" / "__init__.py").write_text("raise RuntimeError('the wrong one')")
     monkeypatch.chdir(tmp_path)
     with ExtractionPool(1, QUICK) as pool:
-        assert pool.extract(batch("", "")).read == 2
+        assert pool.extract_batch(batch("", "")).read == 2

@@ -732,3 +732,11 @@ def test_no_response_is_a_crash(tmp_path: Path, head: bytes, body: bytes) -> Non
     found = read(path)
     assert len(found) == 2
     assert pages(found[1:]) == [html(1)]
+
+
+def test_a_line_too_large_to_look_into_is_never_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "dump.jsonl"
+    path.write_bytes(json.dumps({"html": "x" * 400_000, "url": "https://other.example/"}).encode() + b"\n")
+    [found] = read(path, Selection(domains=("paper.example",)), limits=SMALL)
+    assert isinstance(found, Rejection)
+    assert found.reason == "too_large"
