@@ -28,8 +28,10 @@ from flows.backfill import backfill
 from flows.ingest import ingest
 from flows.run import Observer, observer
 from schemas.errors import ConfigError
-from schemas.records import Counts, RunReport
+from schemas.records import Batch, Counts, RunReport, Selection
 from schemas.settings import Settings
+from tasks.archive import Archive
+from tasks.replay import Unavailable, replay
 
 STORY = """<html lang="en"><head><title>{title}</title></head><body><article><h1>{title}</h1>{fault}
 <p>The {title} story begins on Monday after eleven weeks in dry dock, and a brass band met it.</p>
@@ -342,6 +344,37 @@ def test_what_was_not_archived_is_read_again_from_its_input(
     state, again = run(backfill, replay=True, fields={"html": "mystery"})
     assert again.counts == Counts(read=1, loaded=1)
     assert "1 quarantined entries gave no page" in str(state.message)
+
+
+def test_every_entry_asked_for_is_a_page_or_unavailable(
+    tmp_path: Path, database: Engine, settings: Settings
+) -> None:
+    path = tmp_path / "dump.jsonl"
+    broken = "\0\1\2" * 4000
+    for number in ("1", "2"):  # it fails, changes, and fails again: two entries for each record
+        dump(path, range(0), {"html": broken + number}, {"html": broken * 2 + number})
+        run(ingest, paths=[str(path)])
+    assert scalar(database, "SELECT count(*) FROM quarantine") == 4
+    shutil.rmtree(settings.archive)
+    found = list(replay(database, Archive(settings.archive), Selection()))
+    pages = [page for batch in found if isinstance(batch, Batch) for page in batch.pages]
+    assert [page.content.decode() for page in pages] == [broken + "2", broken * 2 + "2"]
+    assert sum(isinstance(each, Unavailable) for each in found) == 2
+
+
+def test_a_directory_that_could_not_be_read_is_no_page_afterwards(
+    tmp_path: Path, database: Engine, settings: Settings
+) -> None:
+    path = dump(tmp_path / "dump.jsonl", range(0), {"mystery": story(1)})
+    run(ingest, paths=[str(path)])
+    shutil.rmtree(settings.archive)
+    path.unlink()
+    path.mkdir()
+    (path / "page.html").write_text(story(2))
+    with database.begin() as connection:  # as entries of directories are: no bytes, record 0
+        connection.execute(text("UPDATE quarantine SET digest = NULL"))
+    [found] = replay(database, Archive(settings.archive), Selection())
+    assert isinstance(found, Unavailable)
 
 
 def test_backfill_takes_the_days_it_is_asked_for(tmp_path: Path, database: Engine) -> None:
