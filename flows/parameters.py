@@ -26,7 +26,7 @@ Domains = Annotated[list[str], _about("Only pages of these domains and what is b
 Languages = Annotated[list[str], _about("Only pages in these languages (ISO 639-1).")]
 Since = Annotated[date | None, _about("Only pages fetched on this day (UTC) or later.")]
 Until = Annotated[date | None, _about("Only pages fetched on this day (UTC) or earlier.")]
-Limit = Annotated[int | None, _about("Stop after so many pages.", ge=1)]
+Limit = Annotated[int | None, _about("Read the first so many pages, known or not.", ge=1)]
 Workers = Annotated[
     int | None, _about("Extraction processes; if empty, BROADSHEET_WORKERS, else one a core.", ge=1, le=256)
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tasks.fields.agencies import find_agencies, find_agency
+from tasks.fields.agencies import find_agency
 from tasks.fields.captions import is_credit, split_credit
 from tasks.fields.language import detect_language
 from tasks.fields.people import is_name, split_authors
@@ -61,10 +61,6 @@ def test_not_a_name(text: str) -> None:
 )
 def test_agency(text: str, agency: str | None) -> None:
     assert find_agency(text) == agency
-
-
-def test_agencies_each_once() -> None:
-    assert find_agencies("AFP, Reuters and AFP") == ["AFP", "Reuters"]
 
 
 @pytest.mark.parametrize(

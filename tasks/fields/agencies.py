@@ -43,9 +43,3 @@ def find_agency(text: str) -> str | None:
     if not found:
         return None
     return _forms().get(found.group()) or _forms().get(found.group().casefold())
-
-
-def find_agencies(text: str) -> list[str]:
-    """Every agency named in a credit, in order, each once."""
-    names = (_forms().get(form) or _forms().get(form.casefold()) for form in _pattern().findall(text[:500]))
-    return list(dict.fromkeys(name for name in names if name))

@@ -564,11 +564,6 @@ class Status:
     """The last ones, latest first."""
 
 
-def list_runs(engine: Engine, *, limit: int = 20) -> list[RunRow]:
-    """Runs, latest first."""
-    return _fetch(engine, _runs(limit), RunRow)
-
-
 def find_status(engine: Engine, *, runs: int = 5) -> Status:
     """What the database holds, with the last runs."""
     with engine.connect() as connection:
