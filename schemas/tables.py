@@ -44,7 +44,11 @@ OUTCOMES = ("loaded", "updated", "unchanged", "duplicate", "non_article", "quara
 BALANCED = f"read = {' + '.join(OUTCOMES)}"
 
 KEY_INDEXED = 200
-"""Characters of a headline key in the indexes that find keys by how they start."""
+"""Characters of a headline key in the index that finds whole keys by how they start."""
+
+STEM_INDEXED = 15
+"""Characters of a truncated headline key in the index that finds it: what the shortest stem that can be
+joined to anything has (`tasks.dedupe.MIN_TRUNCATED`)."""
 
 SEARCHED_CHARACTERS = 200_000
 """How much of a body full-text search sees: a tsvector holds at most 1 MB."""
@@ -173,6 +177,9 @@ class LoadedBatch(Counted, Base):
     worker_seconds: Mapped[float] = column("CPU seconds that extraction took.", server_default="0")
     loaded_at: Mapped[datetime] = column("When it was loaded.", server_default=text("now()"))
     settled_at: Mapped[datetime | None] = column("When its headlines were settled; NULL until then.")
+    headlines_new: Mapped[int] = column(
+        "Sidebar headlines first seen in it; known once it is settled.", server_default="0"
+    )
 
 
 class LoadedPart(Base):
@@ -313,7 +320,7 @@ class StoredHeadline(Base):
     __table_args__ = (
         Index(
             "headlines_truncated_idx",
-            text(f"left(key, {KEY_INDEXED})"),
+            text(f"left(key, {STEM_INDEXED})"),
             postgresql_where=text("truncated"),
         ),
         Index(
@@ -321,6 +328,7 @@ class StoredHeadline(Base):
             text(f"left(key, {KEY_INDEXED})"),
             postgresql_where=text("NOT truncated"),
         ),
+        Index("headlines_search_idx", text("to_tsvector('simple'::regconfig, text)"), postgresql_using="gin"),
         {
             "comment": "Sidebar headlines: titles that pages list outside their body. One row a key; "
             "a truncated form that is part of a longer headline points to it."
@@ -331,6 +339,10 @@ class StoredHeadline(Base):
     merged_into: Mapped[int | None] = reference("headlines", "The headline it is cut off from.", index=True)
     article_id: Mapped[int | None] = reference(
         "articles", "The one article it leads to; NULL when unknown or several.", index=True
+    )
+    generic: Mapped[bool] = column(
+        "True when it has led to three or more targets on one host: one text, many things (Live updates).",
+        server_default=text("false"),
     )
     truncated: Mapped[bool] = column("True when every variant with this key is cut off.")
     linked_by: Mapped[str | None] = column("How the article was found: target or title.")
@@ -343,10 +355,7 @@ class HeadlineVariant(Base):
     """A sidebar headline's cleaned text exactly as seen."""
 
     __tablename__ = "headline_variants"
-    __table_args__ = (
-        Index("headline_variants_unsettled_idx", "id", postgresql_where=text("headline_id IS NULL")),
-        {"comment": "Cleaned texts of sidebar headlines exactly as seen. They never change."},
-    )
+    __table_args__ = {"comment": "Cleaned texts of sidebar headlines exactly as seen. They never change."}  # noqa: RUF012
 
     id: Mapped[Id]
     headline_id: Mapped[int | None] = reference("headlines", "Its headline; NULL until settled.", index=True)
@@ -376,6 +385,9 @@ class HeadlineLink(Base):
 
     target_id: Mapped[int] = reference("link_targets", "The link target.", primary_key=True)
     variant_id: Mapped[int] = reference("headline_variants", "The text.", primary_key=True, index=True)
+    sightings: Mapped[int] = column("Placements of the text with this link.")
+    first_seen_at: Mapped[datetime | None] = column("Earliest fetch time of them; NULL when unknown.")
+    last_seen_at: Mapped[datetime | None] = column("Latest fetch time of them; NULL when unknown.")
 
 
 class SidebarLabel(Base):
@@ -423,6 +435,49 @@ class Sighting(Base):
     label_id: Mapped[int | None] = column("Label of its list (sidebar_labels.id); NULL without one.", Integer)
     byline_id: Mapped[int | None] = column("Its byline (bylines.id); NULL without one.", Integer)
     position: Mapped[int] = column("Its place among the sidebar headlines of the page, from 1.", SmallInteger)
+
+
+class SightingDay(Base):
+    """What the sightings of one text on one day, source and list come to.
+
+    By text, not by headline: texts stay what they are, while headlines merge and detach. Without foreign
+    keys, as are sightings: the ids are read from rows that stay.
+    """
+
+    __tablename__ = "sighting_days"
+    __table_args__ = (
+        UniqueConstraint("variant_id", "day", "source_id", "label_id", postgresql_nulls_not_distinct=True),
+        Index(None, "source_id", "day"),
+        {
+            "comment": "Sightings by text, day, source and list: what stays when old sightings are dropped. "
+            "Written by settle."
+        },
+    )
+    __mapper_args__ = {"primary_key": ["variant_id", "day", "source_id", "label_id"]}  # noqa: RUF012
+
+    variant_id: Mapped[int] = column("The text (headline_variants.id).")
+    source_id: Mapped[int | None] = column("Where the pages come from (sources.id); NULL when unknown.")
+    last_page_id: Mapped[int] = column("The last of the pages loaded (pages.id): an example.")
+    first_seen_at: Mapped[datetime | None] = column("Earliest fetch time; NULL when unknown.")
+    last_seen_at: Mapped[datetime | None] = column("Latest fetch time; NULL when unknown.")
+    day: Mapped[date | None] = column("Day (UTC) of the pages' fetch time; NULL when unknown.", Date)
+    label_id: Mapped[int | None] = column("Label of the list (sidebar_labels.id); NULL without one.", Integer)
+    sightings: Mapped[int] = column("How many.", Integer)
+    best_position: Mapped[int] = column("The smallest position among them, from 1.", SmallInteger)
+
+
+class HeadlineTotal(Base):
+    """What the sightings of one headline come to."""
+
+    __tablename__ = "headline_totals"
+    __table_args__ = {  # noqa: RUF012
+        "comment": "All sightings of each sidebar headline: the sums of sighting_days. Written by settle."
+    }
+
+    headline_id: Mapped[int] = reference("headlines", "The sidebar headline.", primary_key=True)
+    sightings: Mapped[int] = column("Placements on pages.", index=True)
+    first_seen_at: Mapped[datetime | None] = column("Earliest fetch time; NULL when unknown.")
+    last_seen_at: Mapped[datetime | None] = column("Latest fetch time; NULL when unknown.", index=True)
 
 
 # --- quarantine -------------------------------------------------------------------------------------

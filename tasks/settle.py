@@ -196,11 +196,12 @@ _STEPS = {
     "add links": """
         CREATE TEMPORARY TABLE new_links ON COMMIT DROP AS
         WITH added AS (
-            INSERT INTO headline_links (target_id, variant_id)
-            SELECT DISTINCT target_id, variant_id
+            INSERT INTO headline_links (target_id, variant_id, sightings)
+            SELECT target_id, variant_id, count(*)
             FROM settling_pages p
             JOIN headline_sightings s ON s.page_id = p.id
             WHERE target_id IS NOT NULL
+            GROUP BY target_id, variant_id
             ORDER BY target_id, variant_id
             ON CONFLICT DO NOTHING
             RETURNING target_id, variant_id
