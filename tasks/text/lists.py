@@ -3,36 +3,86 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
 
 from schemas.records import Headline
 from tasks.fields.labels import label_text, split_label, strip_decoration
 from tasks.fields.lexicon import fold
-from tasks.fields.people import split_authors
-from tasks.text.rows import Kind, Row, is_terminated, word_count
+from tasks.fields.people import is_name, split_authors
+from tasks.text.rows import Kind, Row, is_terminated, text_size, word_count
 
 _BESIDE = frozenset(
     {Kind.CLOCK, Kind.NUMBER, Kind.CATEGORY, Kind.READING, Kind.DATE, Kind.FURNITURE, Kind.CREDIT}
 )
 """What stands beside a list's headlines without ending the list."""
-_AFTER_HEADLINE = _BESIDE | {Kind.HEADLINE, Kind.SENTENCE, Kind.PROSE, Kind.BYLINE}
-_AHEAD = 5
-_NUMBERED = re.compile(r"(\d{1,2})\s+(?=\S)")
+_PARAGRAPHS = frozenset({Kind.PROSE, Kind.SENTENCE})
+_ITEMS = frozenset({Kind.HEADLINE, Kind.SENTENCE, Kind.SHORT, Kind.PROSE, Kind.CAPTION})
+_PARTING = frozenset({Kind.CLOCK, Kind.NUMBER, Kind.CATEGORY, Kind.READING, Kind.DATE, Kind.SHORT})
+_AHEAD = 8
+_STRONG_WORDS, _STRONG_SIZE = 5, 28
+_MENU_ROWS = 3
+_CHROME_REPEATS = 3
+_CARDS = 3
+_NUMBERED = re.compile(r"(\d{1,2})(?:\s+(?=\S)|(?=[A-ZÀ-Þ¿¡«“\"‘]))")
 _LONGEST_HEADLINE = 220
 _MORE = re.compile(
     r"(?:\bmehr|\bmore|\bmás|\bplus|\bleia mais|\bdevamı|\bдалее|»|›|→|…|\.\.\.)$", re.IGNORECASE
 )
+_ONWARD = re.compile(r"^[^«‹]*[»›→]$")
+_PUNCTUATION = re.compile(r"[,;:.?!\"'’“”„«»()|–—-]")
+_CASED = re.compile(r"[^\W\d_]{2,}")
+_LOWER = re.compile(r"(?<!\w)[a-zß-ÿа-яёα-ω][^\W\d_]{4,}")
+
+
+def is_strong(row: Row) -> bool:
+    """True for a line too long to be an entry of a menu: at least five words."""
+    return (
+        row.kind is Kind.HEADLINE
+        and word_count(row.text) >= _STRONG_WORDS
+        and text_size(row.text) >= _STRONG_SIZE
+    )
+
+
+class _Menu:
+    """Tells a menu or a row of tags from a list of headlines, row by row.
+
+    Section names stand below each other; headlines are long, or stand between what belongs to them.
+    """
+
+    __slots__ = ("balance",)
+
+    def __init__(self) -> None:
+        self.balance = 0
+
+    def reached(self, row: Row) -> bool:
+        """Weigh the next row; True once the rows before it are a menu."""
+        if row.kind in (Kind.SHORT, Kind.CATEGORY, Kind.LABEL) or (
+            row.kind is Kind.FURNITURE and self.balance
+        ):
+            self.balance += 1
+        elif row.kind is Kind.HEADLINE:
+            self.balance = 0 if is_strong(row) else max(0, self.balance - 1)
+        elif row.kind in _PARAGRAPHS or row.kind is Kind.GLUED:
+            self.balance = 0
+        return self.balance >= _MENU_ROWS
 
 
 def opens_list(rows: Sequence[Row], index: int) -> bool:
-    """True where a label is followed by a headline, not by a paragraph."""
+    """True where a label is followed by a headline, not by a paragraph, a menu or tags."""
+    menu, items = _Menu(), 0
     for row in rows[index + 1 : index + 1 + _AHEAD]:
-        if row.kind in _BESIDE:
-            continue
-        return row.kind in (Kind.HEADLINE, Kind.GLUED) or (
-            row.kind in (Kind.SENTENCE, Kind.SHORT) and word_count(row.text) >= 2 and len(row.text) <= 120
-        )
-    return False
+        if menu.reached(row):
+            return False
+        if is_strong(row) or row.kind is Kind.GLUED:
+            return True
+        if row.kind is Kind.HEADLINE or (row.kind is Kind.SENTENCE and len(row.text) <= 120):
+            items += 1
+        elif row.kind not in _BESIDE and row.kind is not Kind.SHORT:
+            break
+    return items > 0 and menu.balance == 0
 
 
 def inline_items(rows: Sequence[Row], index: int, end: int) -> int:
@@ -50,82 +100,168 @@ def _is_item(row: Row) -> bool:
     return row.kind is Kind.SHORT and word_count(row.text) >= 2 and len(row.text) >= 10
 
 
+@dataclass(slots=True)
+class _Entry:
+    """A line of a list that may be a headline."""
+
+    text: str
+    row: Row
+    apart: bool
+    """Whether something (time, number, category) stands between it and the entry above."""
+    byline: str | None = None
+
+
+@dataclass(slots=True)
+class _List:
+    """What has been read of one list."""
+
+    label: str | None
+    least: int
+    """So many strong headlines show that it is a list."""
+    entries: list[_Entry] = field(default_factory=list)
+    number: int = 0
+    fresh: bool = False
+    """Whether the row above was a headline."""
+    apart: bool = False
+    teasers: int = 0
+
+    def unnumbered(self, text: str) -> str:
+        """A headline without its number, where the numbers count."""
+        found = _NUMBERED.match(text)
+        if found and int(found.group(1)) == self.number + 1:
+            self.number += 1
+            return text[found.end() :]
+        return text
+
+    def is_teaser(self, row: Row) -> bool:
+        """True for the sentence that some lists print below each headline."""
+        if not self.fresh:
+            return row.kind is Kind.PROSE
+        return row.kind in _PARAGRAPHS or (len(row.text) > 60 and bool(_MORE.search(row.text)))
+
+    def resolved(self) -> list[_Entry]:
+        """The entries that are headlines."""
+        if sum(is_strong(entry.row) for entry in self.entries) < self.least:
+            return []
+        kickers = self._kickers()
+        return [entry for index, entry in enumerate(self.entries) if index not in kickers]
+
+    def _kickers(self) -> set[int]:
+        """Entries of up to four words above a longer one, where the list has one above each headline."""
+        found = {
+            index
+            for index, (one, two) in enumerate(pairwise(self.entries))
+            if not is_strong(one.row)
+            and not is_terminated(one.text)
+            and not two.apart
+            and len(two.text) > len(one.text)
+            and (index == 0 or one.apart or len(self.entries[index - 1].text) > len(one.text))
+        }
+        return found if len(found) >= 2 and 2 * len(found) >= len(self.entries) - 1 else set()
+
+
 class HeadlineReader:
     """Reads rows in page order and keeps the headlines that lists place on the page."""
 
-    def __init__(self, title: str | None, *, unlabelled: bool) -> None:
+    def __init__(self, title: str | None, *, unlabelled: int | None) -> None:
         """Args:
         title: the article's own, folded, which is never a sidebar headline.
-        unlabelled: whether headlines outside any labelled list count.
+        unlabelled: of how many long lines at least a list without a label consists; None: there is none.
         """
         self.headlines: list[Headline] = []
         self._title = title
         self._unlabelled = unlabelled
-        self._label: str | None = None
-        self._reading = False
+        self._list: _List | None = None
         self._skipping = False
-        self._number = 0
-        self._fresh = False
+        self._menu = _Menu()
+        self._chrome: frozenset[str] = frozenset()
 
     def read(self, rows: Sequence[Row]) -> None:
         """Take the headlines of a stretch of rows."""
-        self._reading = self._skipping = self._fresh = False
-        self._label = None
+        repeats = Counter(row.folded for row in rows if row.kind in _ITEMS and not is_strong(row))
+        self._chrome = frozenset(text for text, count in repeats.items() if count >= _CHROME_REPEATS)
+        self._list, self._skipping = None, False
         for index, row in enumerate(rows):
+            if self._menu.reached(row):
+                self._close()
             self._take(rows, index, row)
+        self._close()
 
     def _take(self, rows: Sequence[Row], index: int, row: Row) -> None:
         match row.kind:
             case Kind.LABEL if opens_list(rows, index):
                 self._open(label_text(row.text))
-            case Kind.END if self._unlabelled and not self.headlines:
+            case Kind.END if self._unlabelled == 1 and not self.headlines:
                 pass
             case Kind.SPONSORED | Kind.END:
-                self._reading, self._skipping, self._fresh = False, True, False
+                self._close()
+                self._skipping = True
             case Kind.GLUED:
                 label, _ = split_label(row.text)
-                self._add(row.text, label)
+                self._keep(_Entry(row.text, row, False), label)
             case Kind.BYLINE:
                 self._byline(row.text)
             case Kind.PROMPT | Kind.SIGNOFF | Kind.SOURCE | Kind.BREADCRUMB:
-                self._reading = self._fresh = False
-            case Kind.HEADLINE | Kind.SENTENCE | Kind.SHORT | Kind.PROSE | Kind.CAPTION:
+                self._close()
+            case _ if row.kind in _ITEMS:
                 self._item(rows, index, row)
             case _:
                 pass
+        if self._list and row.kind in _PARTING:
+            self._list.apart = True
 
-    def _open(self, label: str | None) -> None:
-        self._label, self._reading, self._skipping, self._number, self._fresh = label, True, False, 0, False
+    def _open(self, label: str | None, least: int = 0) -> _List:
+        self._close()
+        self._skipping = False
+        self._menu = _Menu()
+        self._list = _List(label, least)
+        return self._list
+
+    def _close(self) -> None:
+        listed, self._list = self._list, None
+        for entry in listed.resolved() if listed else ():
+            self._keep(entry, listed.label if listed else None)
 
     def _item(self, rows: Sequence[Row], index: int, row: Row) -> None:
-        if self._skipping:
-            if self._structural_label(rows, index):
-                self._open(label_text(row.text))
-            return
         if self._structural_label(rows, index):
             self._open(label_text(row.text))
             return
-        if not self._reading:
-            if not self._unlabelled or row.kind is not Kind.HEADLINE or word_count(row.text) < 4:
+        if self._skipping:
+            return
+        listed = self._list
+        if listed is None:
+            if self._unlabelled is None or row.kind is not Kind.HEADLINE or word_count(row.text) < 4:
                 return
-            if index + 1 < len(rows) and rows[index + 1].kind not in _AFTER_HEADLINE:
-                return
-            self._add(row.text, None)
+            listed = self._open(None, self._unlabelled)
+        text = listed.unnumbered(row.text)
+        if listed.is_teaser(row):
+            listed.fresh = False
+            listed.teasers += 1
             return
-        text = self._unnumbered(row.text)
-        if self._is_teaser(row):
-            self._fresh = False
+        if (
+            row.kind in (Kind.PROSE, Kind.SHORT)
+            or not 8 <= len(text) <= _LONGEST_HEADLINE
+            or word_count(text) < 3
+            or row.folded in self._chrome
+            or _ONWARD.match(text)
+            or _is_strip(text)
+        ):
             return
-        if row.kind is Kind.PROSE or len(text) > _LONGEST_HEADLINE or word_count(text) < 3 or len(text) < 8:
+        if self._is_author(text):
+            listed.entries[-1].byline = text
             return
-        self._add(text, self._label)
+        listed.entries.append(_Entry(text, row, listed.apart))
+        listed.fresh, listed.apart = True, False
 
-    def _is_teaser(self, row: Row) -> bool:
-        """True for the sentence that some lists print below each headline."""
-        if not self._fresh:
-            return row.kind is Kind.PROSE
-        return row.kind in (Kind.SENTENCE, Kind.PROSE) or (
-            len(row.text) > 60 and bool(_MORE.search(row.text))
+    def _is_author(self, text: str) -> bool:
+        """True for the name of a person below a headline that is written in lower case."""
+        entries = self._list.entries if self._list else []
+        return (
+            bool(entries)
+            and entries[-1].byline is None
+            and 2 <= word_count(text) <= 5
+            and bool(_LOWER.search(entries[-1].text))
+            and is_name(text)
         )
 
     def _structural_label(self, rows: Sequence[Row], index: int) -> bool:
@@ -138,38 +274,29 @@ class HeadlineReader:
             or is_terminated(row.text)
         ):
             return False
-        if self._reading and not row.gap:
+        if self._list and not row.gap:
             return False
         following = [each for each in rows[index + 1 : index + 8] if each.kind not in _BESIDE][:3]
         return len(following) == 3 and all(
-            each.kind is Kind.HEADLINE and word_count(each.text) >= 4 and len(each.text) > 1.3 * len(row.text)
-            for each in following
+            is_strong(each) and len(each.text) > 1.3 * len(row.text) for each in following
         )
 
-    def _unnumbered(self, text: str) -> str:
-        found = _NUMBERED.match(text)
-        if found and int(found.group(1)) == self._number + 1:
-            self._number += 1
-            return text[found.end() :]
-        return text
-
     def _byline(self, text: str) -> None:
-        if self._fresh and self.headlines and self.headlines[-1].byline is None:
-            names = split_authors(text)
-            if names:
-                last = self.headlines[-1]
-                self.headlines[-1] = Headline(last.text, last.label, ", ".join(names), last.href)
-        elif (
-            self._reading
-            and self.headlines
-            and self.headlines[-1].byline is None
-            and (names := split_authors(text))
-        ):
-            last = self.headlines[-1]
-            self.headlines[-1] = Headline(last.text, last.label, ", ".join(names), last.href)
+        listed = self._list
+        if listed and listed.entries and listed.entries[-1].byline is None:
+            listed.entries[-1].byline = ", ".join(split_authors(text)) or None
 
-    def _add(self, text: str, label: str | None) -> None:
-        clean = strip_decoration(text)
+    def _keep(self, entry: _Entry, label: str | None) -> None:
+        clean = strip_decoration(entry.text)
         if clean and fold(clean) != self._title:
-            self.headlines.append(Headline(clean, label))
-            self._fresh = True
+            self.headlines.append(Headline(clean, label, entry.byline))
+
+
+def _is_strip(text: str) -> bool:
+    """True for a menu or tags in one line: many words, nearly all with a capital, no mark between them."""
+    found = _CASED.findall(text)
+    return (
+        len(found) >= 10
+        and not _PUNCTUATION.search(text)
+        and sum(word[0].isupper() for word in found) >= 0.75 * len(found)
+    )

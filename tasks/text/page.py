@@ -73,7 +73,7 @@ def extract_text(text: str, url: str | None, fetched_at: datetime | None) -> Ext
     )
     reason = _no_article(rows, start, begin, end)
     if reason:
-        reader = HeadlineReader(None, unlabelled=reason in ("listing", "search"))
+        reader = HeadlineReader(None, unlabelled=1 if reason in ("listing", "search") else None)
         reader.read(rows)
         return Extraction(
             False,
@@ -96,10 +96,10 @@ def _article(
 ) -> Extraction:
     head = read_head(rows, title, begin, reading)
     own = fold(head.title) if head.title else None
-    before = HeadlineReader(own, unlabelled=False)
+    before = HeadlineReader(own, unlabelled=None)
     before.read(rows[: title if title is not None else begin])
     body, inline = _read_body(rows, begin, end, head, own)
-    after = HeadlineReader(own, unlabelled=False)
+    after = HeadlineReader(own, unlabelled=None)
     after.read(rows[end:])
     _read_tail(rows[end:], head)
     return _assemble(head, body, before.headlines + inline + after.headlines, pasted, prefix)
@@ -110,7 +110,7 @@ def _read_body(
 ) -> tuple[list[str], list[Headline]]:
     """Paragraphs between the two rows, and the headlines of the lists that stand among them."""
     paragraphs: list[str] = []
-    inline = HeadlineReader(title, unlabelled=False)
+    inline = HeadlineReader(title, unlabelled=None)
     index = begin
     while index < end:
         row = rows[index]
