@@ -24,7 +24,7 @@ from schemas.records import Batch, Counts, Limits, LoadReport, RunReport, Skippe
 from schemas.settings import Settings
 from tasks.archive import Archive
 from tasks.extract import EXTRACTOR_VERSION
-from tasks.ledger import finish_dead_runs, finish_run, run_counts, shown_alive, start_run
+from tasks.ledger import finish_dead_runs, finish_run, run_counts, run_headlines, shown_alive, start_run
 from tasks.pool import ExtractionPool
 from tasks.postgres.database import open_database
 from tasks.replay import Unavailable
@@ -84,8 +84,9 @@ def run(
             with shown_alive(engine, run_id):
                 for ended in _in_flight(planned, submit, tally, workers, limit):
                     tally.add(ended)
-                settled = settle_step(engine)
-            report = tally.close(settled.headlines_new, run_counts(engine, run_id), max_quarantine)
+                settle_step(engine)
+            headlines = run_headlines(engine, run_id)
+            report = tally.close(run_counts(engine, run_id), headlines, max_quarantine)
         except BaseException as error:
             with suppress(Exception):  # the database may be what failed; the first error is the one to show
                 finish_run(engine, run_id, tally.broken_off(error))
@@ -166,15 +167,15 @@ class _Tally:
             self._shown = time.monotonic()
             self._show(100 * self.ended / (self.submitted + 1))
 
-    def close(self, headlines_new: int, stored: Counts, max_quarantine: float) -> RunReport:
-        """The report of a run that went through; `stored` is what the ledger has of it."""
+    def close(self, stored: Counts, headlines: tuple[int, int], max_quarantine: float) -> RunReport:
+        """The report of a run that went through, with what the ledger has of it."""
         self._show(100.0)
         wrong = self._what_is_wrong(stored, max_quarantine)
         state: Literal["completed", "partial", "failed"] = (
             "partial" if self.counts.quarantined else "completed"
         )
         gone = f"{self.unavailable} quarantined entries gave no page to try again" if self.unavailable else ""
-        return self._report("failed" if wrong else state, wrong or gone, headlines_new)
+        return self._report("failed" if wrong else state, wrong or gone, headlines)
 
     def broken_off(self, error: BaseException) -> RunReport:
         """The report of a run that an error or a signal ended."""
@@ -191,7 +192,10 @@ class _Tally:
         return ""
 
     def _report(
-        self, state: Literal["completed", "partial", "failed"], message: str, headlines_new: int = 0
+        self,
+        state: Literal["completed", "partial", "failed"],
+        message: str,
+        headlines: tuple[int, int] = (0, 0),
     ) -> RunReport:
         return RunReport(
             run_id=self._run_id,
@@ -200,8 +204,8 @@ class _Tally:
             ignored=self._ignored,
             skipped=self.skipped,
             quarantined_by_reason=dict(self._reasons),
-            headlines_new=headlines_new,
-            headlines_seen_again=max(0, self._sightings - headlines_new),
+            headlines_new=headlines[0],
+            headlines_seen_again=headlines[1],
             sightings=self._sightings,
             seconds=time.monotonic() - self._started,
             message=message,

@@ -63,7 +63,7 @@ def finish_dead_runs(engine: Engine) -> None:
 
 
 def finish_run(engine: Engine, run_id: int, report: RunReport) -> None:
-    """Enter what a run did, and that it ended now."""
+    """Enter what a run did, and that it ended now. What it saw of sidebar headlines is entered by settle."""
     with engine.begin() as connection:
         connection.execute(
             update(Run)
@@ -74,9 +74,6 @@ def finish_run(engine: Engine, run_id: int, report: RunReport) -> None:
                 ignored=report.ignored,
                 skipped=report.skipped,
                 quarantined_by_reason=report.quarantined_by_reason,
-                headlines_new=report.headlines_new,
-                headlines_seen_again=report.headlines_seen_again,
-                sightings=report.sightings,
                 seconds=report.seconds,
                 message=report.message or None,
                 finished_at=func.now(),
@@ -93,6 +90,15 @@ def run_counts(engine: Engine, run_id: int) -> Counts:
     with engine.connect() as connection:
         row = connection.execute(select(*columns).where(LoadedBatch.run_id == run_id)).one()
     return Counts(**{name: int(value) for name, value in row._mapping.items()})
+
+
+def run_headlines(engine: Engine, run_id: int) -> tuple[int, int]:
+    """Sidebar headlines first seen in a run, and its sightings of others, as far as it is settled."""
+    with engine.connect() as connection:
+        row = connection.execute(
+            select(Run.headlines_new, Run.headlines_seen_again).where(Run.id == run_id)
+        ).one()
+    return row.headlines_new, row.headlines_seen_again
 
 
 class KnownParts:

@@ -1,10 +1,11 @@
-"""Settle: derive headlines from variants, and link headlines to articles. After any loads, in any order,
-the same pages give the same headlines.
+"""Settle: derive headlines from variants, add up their sightings, and link headlines to articles. After any
+loads, in any order, the same pages give the same headlines and the same sums.
 
 The rules are those of `tasks.dedupe.group_headlines` and `canonical_text`, over sets in the database. Work
-is found by what is not settled yet (batches, variants), and only what that touches is looked at again.
-One advisory lock lets one settle run at a time; loaders go on meanwhile.
+is found by the batches that are not settled yet, and only what they touch is looked at again. One advisory
+lock lets one settle run at a time; loaders go on meanwhile.
 """
+# ruff: noqa: S608  every value in the statements is a constant of this project
 
 from __future__ import annotations
 
@@ -12,12 +13,21 @@ from dataclasses import dataclass, fields
 
 from sqlalchemy import Connection, Engine, text
 
-from schemas.tables import KEY_INDEXED
-from tasks.dedupe import ELLIPSIS, MIN_TRUNCATED
+from schemas.tables import KEY_INDEXED, STEM_INDEXED
+from tasks.dedupe import ELLIPSIS
 from tasks.postgres.errors import translated_errors
 
 BATCHES_AT_ONCE = 200
 """Batches settled in one transaction: about 100,000 pages."""
+
+GENERIC_TARGETS = 3
+"""A headline that has led to so many targets on one host is a recurring title: it names no one article.
+
+The same text at several outlets is syndication, two targets of one outlet are a move or a mistake.
+"""
+
+SETTLE_LOCK = "SELECT pg_advisory_xact_lock(hashtext('broadsheet settle'))"
+"""Held by a transaction that settles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +38,7 @@ class SettleReport:
     variants: int = 0
     """Variants that got their headline."""
     headlines_new: int = 0
-    """Headlines that did not exist before and stand alone."""
+    """Headlines that stand alone and of which no form was seen before."""
     headlines_merged: int = 0
     """Truncated headlines that now are part of a longer one."""
     headlines_detached: int = 0
@@ -50,53 +60,80 @@ def settle(engine: Engine) -> SettleReport:
     with translated_errors():
         while True:
             with engine.begin() as connection:
-                connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('broadsheet settle'))"))
-                if not _take_work(connection):
-                    return report
-                report += _settle_work(connection)
+                connection.execute(text(SETTLE_LOCK))
+                settled = _settle_some(connection)
+            if not settled.batches:
+                return report
+            report += settled
 
 
-def _take_work(connection: Connection) -> bool:
-    """Note what this transaction settles; loaders may add more at any moment."""
-    found = [_count(connection, statement) for statement in _TAKE_WORK]
-    return any(found)
-
-
-def _settle_work(connection: Connection) -> SettleReport:
-    counts = {name: _count(connection, statement) for name, statement in _STEPS.items()}
+def _settle_some(connection: Connection) -> SettleReport:
+    """Settle the oldest batches; loaders may add more at any moment."""
+    counts: dict[str, int] = {}
+    for name, step in _STEPS.items():
+        if isinstance(step, _Noted):
+            noting = f"CREATE TEMPORARY TABLE {name} ON COMMIT DROP AS {step.query}"
+            counts[name] = connection.exec_driver_sql(noting).rowcount
+            connection.exec_driver_sql(f"ANALYZE {name}")
+        else:
+            counts[name] = connection.exec_driver_sql(step).rowcount
+        if not counts["settling_batches"]:
+            return SettleReport()
     return SettleReport(
-        batches=counts["close batches"],
-        variants=counts["give new variants their headline"],
-        headlines_new=counts["add headlines"] - counts["count new headlines that are part of another"],
+        batches=counts["settling_batches"],
+        variants=counts["settling_variants"],
+        headlines_new=counts["first_seen"],
         headlines_merged=counts["count merges"],
         headlines_detached=counts["count detachments"],
         headlines_linked=counts["link headlines"],
     )
 
 
-def _count(connection: Connection, statement: str) -> int:
-    """Execute a statement; return how many rows it touched."""
-    return connection.exec_driver_sql(statement).rowcount
+@dataclass(frozen=True, slots=True)
+class _Noted:
+    """A query whose rows a temporary table keeps for the steps behind it."""
 
+    query: str
 
-_TAKE_WORK = (
-    f"""
-    CREATE TEMPORARY TABLE settling_batches ON COMMIT DROP AS
-    SELECT id FROM batches WHERE settled_at IS NULL ORDER BY id LIMIT {BATCHES_AT_ONCE}
-    """,  # noqa: S608  no values, only constants
-    """
-    CREATE TEMPORARY TABLE settling_variants ON COMMIT DROP AS
-    SELECT id, key, key_digest, text FROM headline_variants WHERE headline_id IS NULL
-    """,
-)
 
 _WHOLE_FIRST = f"right(v.key, 1) = '{ELLIPSIS}', char_length(v.text), v.text COLLATE \"C\""
 """Orders variants by how well they stand for their headline, best first: `canonical_text`."""
 
-_STEPS = {
+_HOST = "substring(t.url FROM '^https?://([^/?#]+)')"
+"""Host of a link target; NULL for one as written on a page of unknown URL, of which nothing can be said."""
+
+_STEPS: dict[str, str | _Noted] = {
+    # --- what came in
+    "settling_batches": _Noted(f"""
+        SELECT id, run_id FROM batches WHERE settled_at IS NULL ORDER BY id LIMIT {BATCHES_AT_ONCE}
+        """),
+    "settling_pages": _Noted("""
+        SELECT id, batch_id, source_id, fetched_at, article_id, url_key, text_digest
+        FROM pages WHERE batch_id IN (SELECT id FROM settling_batches)
+        """),
+    # The one pass over the sightings: all that follows reads what it leaves.
+    "placements": _Noted("""
+        SELECT s.variant_id, s.target_id, s.label_id, p.source_id,
+               (p.fetched_at AT TIME ZONE 'UTC')::date AS day,
+               count(*) AS sightings,
+               min(s.position) AS best_position,
+               min(p.fetched_at) AS first_seen_at,
+               max(p.fetched_at) AS last_seen_at,
+               max(p.id) AS last_page_id,
+               min(p.batch_id) AS first_batch_id
+        FROM settling_pages p JOIN headline_sightings s ON s.page_id = p.id
+        GROUP BY s.variant_id, s.target_id, s.label_id, p.source_id, day
+        """),
+    "settling_variants": _Noted("""
+        SELECT v.id, v.key, v.key_digest, v.text, seen.first_batch_id
+        FROM (
+            SELECT variant_id AS id, min(first_batch_id) AS first_batch_id FROM placements GROUP BY variant_id
+        ) seen
+        JOIN headline_variants v USING (id)
+        WHERE v.headline_id IS NULL
+        """),
     # --- variants to headlines
-    "add headlines": f"""
-        CREATE TEMPORARY TABLE new_headlines ON COMMIT DROP AS
+    "new_headlines": _Noted(f"""
         WITH added AS (
             INSERT INTO headlines (key_digest, key, truncated, text)
             SELECT DISTINCT ON (key_digest) key_digest, key, right(key, 1) = '{ELLIPSIS}', text
@@ -106,28 +143,22 @@ _STEPS = {
             RETURNING id, key, truncated
         )
         SELECT * FROM added
-        """,  # noqa: S608  no values, only constants
-    # A truncated key belongs to the one whole key that starts with it, if there is exactly one.
-    "find moves": f"""
-        CREATE TEMPORARY TABLE moves ON COMMIT DROP AS
+        """),
+    # A truncated key belongs to the one whole key that starts with it, if there is exactly one. Looked at
+    # again are the truncated keys that are new, and those that start like a whole key that is new.
+    "moves": _Noted(f"""
         WITH candidates AS (
             SELECT id FROM new_headlines WHERE truncated
             UNION
             SELECT cut.id
-            FROM new_headlines whole
-            CROSS JOIN generate_series({MIN_TRUNCATED}, {KEY_INDEXED}) AS length
-            JOIN headlines cut
-              ON cut.truncated
-             AND left(cut.key, {KEY_INDEXED}) = left(left(whole.key, length) || '{ELLIPSIS}', {KEY_INDEXED})
-             AND starts_with(whole.key, left(cut.key, -1))
-            WHERE NOT whole.truncated
-              AND length <= char_length(whole.key)
-              AND EXISTS (
-                SELECT FROM headlines near
-                WHERE near.truncated
-                  AND left(near.key, {KEY_INDEXED}) >= left(whole.key, {MIN_TRUNCATED})
-                  AND left(near.key, {KEY_INDEXED}) < left(whole.key, {MIN_TRUNCATED}) || chr(1114111)
-              )
+            FROM (
+                SELECT DISTINCT left(key, {STEM_INDEXED}) AS start FROM new_headlines WHERE NOT truncated
+            ) whole
+            CROSS JOIN LATERAL (
+                SELECT id FROM headlines
+                WHERE truncated AND left(key, {STEM_INDEXED}) = whole.start
+                OFFSET 0
+            ) cut
         )
         SELECT cut.id, cut.key_digest, cut.merged_into AS before,
                CASE WHEN fits.number = 1 THEN fits.id END AS after
@@ -145,9 +176,18 @@ _STEPS = {
                 LIMIT 2
             ) fit
         ) fits
-        WHERE char_length(cut.key) > {MIN_TRUNCATED}
+        WHERE char_length(cut.key) > {STEM_INDEXED}
           AND cut.merged_into IS DISTINCT FROM CASE WHEN fits.number = 1 THEN fits.id END
-        """,  # noqa: S608  no values, only constants
+        """),
+    # Headlines that gain or lose texts settled before: nothing that was noted of them holds any longer.
+    "changed_headlines": _Noted("""
+        WITH old AS (SELECT * FROM moves WHERE id NOT IN (SELECT id FROM new_headlines))
+        SELECT id FROM old
+        UNION SELECT before FROM old WHERE before IS NOT NULL
+        UNION SELECT after FROM old WHERE after IS NOT NULL
+        """),
+    "count merges": "SELECT FROM moves WHERE after IS NOT NULL",
+    "count detachments": "SELECT FROM moves WHERE after IS NULL",
     "move headlines": """
         UPDATE headlines h SET merged_into = m.after FROM moves m WHERE h.id = m.id
         """,
@@ -161,20 +201,22 @@ _STEPS = {
         FROM settling_variants s JOIN headlines h USING (key_digest)
         WHERE v.id = s.id
         """,
-    "count new headlines that are part of another": """
-        SELECT FROM new_headlines JOIN moves USING (id) WHERE after IS NOT NULL
-        """,
-    "count merges": "SELECT FROM moves WHERE after IS NOT NULL",
-    "count detachments": "SELECT FROM moves WHERE after IS NULL",
-    "find touched headlines": """
-        CREATE TEMPORARY TABLE touched_headlines ON COMMIT DROP AS
+    "first_seen": _Noted("""
+        SELECT n.id, min(s.first_batch_id) AS batch_id
+        FROM settling_variants s
+        JOIN headline_variants v USING (id)
+        JOIN new_headlines n ON n.id = v.headline_id
+        WHERE n.id NOT IN (SELECT id FROM changed_headlines)
+        GROUP BY n.id
+        """),
+    "touched_headlines": _Noted("""
         SELECT h.id FROM settling_variants JOIN headlines h USING (key_digest)
         UNION
         SELECT h.merged_into FROM settling_variants JOIN headlines h USING (key_digest)
         WHERE h.merged_into IS NOT NULL
         UNION
-        SELECT unnest(ARRAY[id, before, after]) FROM moves
-        """,
+        SELECT id FROM changed_headlines
+        """),
     "choose texts": f"""
         UPDATE headlines h SET text = best.text
         FROM (
@@ -187,30 +229,70 @@ _STEPS = {
             ORDER BY h.id, {_WHOLE_FIRST}
         ) best
         WHERE h.id = best.id AND h.text <> best.text
-        """,  # noqa: S608  no values, only constants
+        """,
+    # --- sums of sightings
+    "add up days": """
+        INSERT INTO sighting_days AS d
+            (variant_id, day, source_id, label_id,
+             sightings, best_position, first_seen_at, last_seen_at, last_page_id)
+        SELECT variant_id, day, source_id, label_id,
+               sum(sightings), min(best_position), min(first_seen_at), max(last_seen_at), max(last_page_id)
+        FROM placements
+        GROUP BY variant_id, day, source_id, label_id
+        ORDER BY variant_id, day, source_id, label_id
+        ON CONFLICT (variant_id, day, source_id, label_id) DO UPDATE SET
+            sightings = d.sightings + excluded.sightings,
+            best_position = least(d.best_position, excluded.best_position),
+            first_seen_at = least(d.first_seen_at, excluded.first_seen_at),
+            last_seen_at = greatest(d.last_seen_at, excluded.last_seen_at),
+            last_page_id = greatest(d.last_page_id, excluded.last_page_id)
+        """,
+    "add up headlines": """
+        INSERT INTO headline_totals AS t (headline_id, sightings, first_seen_at, last_seen_at)
+        SELECT v.headline_id, sum(p.sightings), min(p.first_seen_at), max(p.last_seen_at)
+        FROM placements p JOIN headline_variants v ON v.id = p.variant_id
+        WHERE v.headline_id NOT IN (SELECT id FROM changed_headlines)
+        GROUP BY v.headline_id
+        ORDER BY v.headline_id
+        ON CONFLICT (headline_id) DO UPDATE SET
+            sightings = t.sightings + excluded.sightings,
+            first_seen_at = least(t.first_seen_at, excluded.first_seen_at),
+            last_seen_at = greatest(t.last_seen_at, excluded.last_seen_at)
+        """,
+    "forget sums that no longer hold": """
+        DELETE FROM headline_totals WHERE headline_id IN (SELECT id FROM changed_headlines)
+        """,
+    "add up changed headlines": """
+        INSERT INTO headline_totals (headline_id, sightings, first_seen_at, last_seen_at)
+        SELECT v.headline_id, sum(d.sightings), min(d.first_seen_at), max(d.last_seen_at)
+        FROM changed_headlines c
+        JOIN headline_variants v ON v.headline_id = c.id
+        JOIN sighting_days d ON d.variant_id = v.id
+        GROUP BY v.headline_id
+        """,
+    "new_links": _Noted("""
+        SELECT DISTINCT target_id, variant_id
+        FROM placements p
+        WHERE target_id IS NOT NULL
+          AND NOT EXISTS (
+            SELECT FROM headline_links l WHERE l.target_id = p.target_id AND l.variant_id = p.variant_id
+          )
+        """),
+    "add up links": """
+        INSERT INTO headline_links AS l (target_id, variant_id, sightings, first_seen_at, last_seen_at)
+        SELECT target_id, variant_id, sum(sightings), min(first_seen_at), max(last_seen_at)
+        FROM placements
+        WHERE target_id IS NOT NULL
+        GROUP BY target_id, variant_id
+        ORDER BY target_id, variant_id
+        ON CONFLICT (target_id, variant_id) DO UPDATE SET
+            sightings = l.sightings + excluded.sightings,
+            first_seen_at = least(l.first_seen_at, excluded.first_seen_at),
+            last_seen_at = greatest(l.last_seen_at, excluded.last_seen_at)
+        """,
     # --- link targets to articles
-    "take pages": """
-        CREATE TEMPORARY TABLE settling_pages ON COMMIT DROP AS
-        SELECT id, article_id, url_key FROM pages WHERE batch_id IN (SELECT id FROM settling_batches)
-        """,
-    "add links": """
-        CREATE TEMPORARY TABLE new_links ON COMMIT DROP AS
-        WITH added AS (
-            INSERT INTO headline_links (target_id, variant_id, sightings)
-            SELECT target_id, variant_id, count(*)
-            FROM settling_pages p
-            JOIN headline_sightings s ON s.page_id = p.id
-            WHERE target_id IS NOT NULL
-            GROUP BY target_id, variant_id
-            ORDER BY target_id, variant_id
-            ON CONFLICT DO NOTHING
-            RETURNING target_id, variant_id
-        )
-        SELECT * FROM added
-        """,
     # By the article that the URL names, else by the page captured there that claims most.
-    "resolve targets": """
-        CREATE TEMPORARY TABLE resolved_targets ON COMMIT DROP AS
+    "resolved_targets": _Noted("""
         WITH candidates AS (
             SELECT target_id AS id FROM new_links
             UNION
@@ -233,62 +315,98 @@ _STEPS = {
             RETURNING t.id
         )
         SELECT id FROM changed
-        """,
+        """),
     # --- headlines to articles
-    "find headlines to link": """
-        CREATE TEMPORARY TABLE unlinked_headlines ON COMMIT DROP AS
-        SELECT id FROM touched_headlines WHERE id IS NOT NULL
-        UNION
-        SELECT v.headline_id FROM new_links l JOIN headline_variants v ON v.id = l.variant_id
-        UNION
-        SELECT v.headline_id
-        FROM resolved_targets t
-        JOIN headline_links l ON l.target_id = t.id
-        JOIN headline_variants v ON v.id = l.variant_id
-        UNION
+    # What a headline that is generic already leads to is not counted again, unless its texts changed.
+    "relinked_headlines": _Noted("""
         SELECT h.id
-        FROM settling_pages p
-        JOIN article_versions a USING (article_id)
-        JOIN headlines h ON h.key_digest = a.title_key
-        """,
-    # Several articles are none: a title that recurs, or one story of several outlets.
-    "link headlines": """
-        UPDATE headlines h
-        SET article_id = found.article_id, linked_by = found.linked_by
         FROM (
-            SELECT h.id,
-                   CASE WHEN h.merged_into IS NOT NULL THEN NULL
+            SELECT id FROM touched_headlines
+            UNION
+            SELECT v.headline_id FROM new_links l JOIN headline_variants v ON v.id = l.variant_id
+            UNION
+            SELECT v.headline_id
+            FROM resolved_targets t
+            JOIN headline_links l ON l.target_id = t.id
+            JOIN headline_variants v ON v.id = l.variant_id
+            UNION
+            SELECT h.id
+            FROM settling_pages p
+            JOIN article_versions a USING (article_id, text_digest)
+            JOIN headlines h ON h.key_digest = a.title_key
+        ) found
+        JOIN headlines h USING (id)
+        WHERE NOT h.generic OR h.id IN (SELECT id FROM changed_headlines)
+        """),
+    "link_ends": _Noted(f"""
+        SELECT r.id, t.id AS target_id, {_HOST} AS host, t.article_id
+        FROM relinked_headlines r
+        JOIN headline_variants v ON v.headline_id = r.id
+        JOIN headline_links l ON l.variant_id = v.id
+        JOIN link_targets t ON t.id = l.target_id
+        """),
+    # Several articles are none: one story of several outlets, or a title that recurs.
+    "link headlines": f"""
+        UPDATE headlines h
+        SET generic = found.generic, article_id = found.article_id, linked_by = found.linked_by
+        FROM (
+            SELECT r.id, g.id IS NOT NULL AS generic,
+                   CASE WHEN h.merged_into IS NOT NULL OR g.id IS NOT NULL THEN NULL
                         WHEN by_target.number = 1 THEN by_target.article_id
                         WHEN by_target.number IS NULL AND by_title.number = 1 THEN by_title.article_id
                    END AS article_id,
-                   CASE WHEN h.merged_into IS NOT NULL THEN NULL
+                   CASE WHEN h.merged_into IS NOT NULL OR g.id IS NOT NULL THEN NULL
                         WHEN by_target.number = 1 THEN 'target'
                         WHEN by_target.number IS NULL AND by_title.number = 1 THEN 'title'
                    END AS linked_by
-            FROM unlinked_headlines
+            FROM relinked_headlines r
             JOIN headlines h USING (id)
             LEFT JOIN (
-                SELECT u.id, count(DISTINCT t.article_id) AS number, min(t.article_id) AS article_id
-                FROM unlinked_headlines u
-                JOIN headline_variants v ON v.headline_id = u.id
-                JOIN headline_links l ON l.variant_id = v.id
-                JOIN link_targets t ON t.id = l.target_id
-                WHERE t.article_id IS NOT NULL
-                GROUP BY u.id
+                SELECT DISTINCT id
+                FROM (
+                    SELECT id FROM link_ends WHERE host IS NOT NULL
+                    GROUP BY id, host HAVING count(DISTINCT target_id) >= {GENERIC_TARGETS}
+                ) many
+            ) g USING (id)
+            LEFT JOIN (
+                SELECT id, count(DISTINCT article_id) AS number, min(article_id) AS article_id
+                FROM link_ends
+                WHERE article_id IS NOT NULL
+                GROUP BY id
             ) by_target USING (id)
             LEFT JOIN (
-                SELECT h.id, count(DISTINCT a.article_id) AS number, min(a.article_id) AS article_id
-                FROM unlinked_headlines u
+                SELECT r.id, count(DISTINCT a.article_id) AS number, min(a.article_id) AS article_id
+                FROM relinked_headlines r
                 JOIN headlines h USING (id)
                 JOIN article_versions a ON a.title_key = h.key_digest
-                GROUP BY h.id
+                GROUP BY r.id
             ) by_title USING (id)
         ) found
         WHERE h.id = found.id
-          AND (h.article_id, h.linked_by) IS DISTINCT FROM (found.article_id, found.linked_by)
+          AND (h.generic, h.article_id, h.linked_by)
+              IS DISTINCT FROM (found.generic, found.article_id, found.linked_by)
         """,
+    # --- the ledger
     "close batches": """
-        UPDATE batches SET settled_at = now() WHERE id IN (SELECT id FROM settling_batches)
+        UPDATE batches b
+        SET settled_at = now(),
+            headlines_new = (SELECT count(*) FROM first_seen f WHERE f.batch_id = b.id)
+        FROM settling_batches s
+        WHERE b.id = s.id
+        """,
+    # Here and not when a run ends: one that was killed is credited when another settles its batches.
+    "credit runs": """
+        UPDATE runs r
+        SET sightings = b.sightings,
+            headlines_new = b.headlines_new,
+            headlines_seen_again = b.sightings - b.headlines_new
+        FROM (
+            SELECT run_id, sum(headlines_new) AS headlines_new, sum(sightings) AS sightings
+            FROM batches
+            WHERE run_id IN (SELECT run_id FROM settling_batches)
+            GROUP BY run_id
+        ) b
+        WHERE r.id = b.run_id
         """,
 }
-"""The statements of a settle in their order, each named for what it does."""
+"""What settling does, in its order: statements by what they are for, tables by their name."""

@@ -13,7 +13,15 @@ from sqlalchemy import Engine, inspect, text
 from schemas.tables import metadata
 from tasks.postgres.database import current_revision, downgrade, head_revision, upgrade
 
-VIEWS = {"article_list", "sidebar_list", "source_health", "stories"}
+VIEWS = {
+    "article_list",
+    "article_promotion",
+    "headline_revisions",
+    "headline_timeline",
+    "sidebar_list",
+    "source_health",
+    "stories",
+}
 DECLARED = {table.name for table in metadata.sorted_tables if not table.info.get("staging")}
 
 

@@ -65,7 +65,7 @@ def expected(texts: Sequence[str]) -> dict[str, frozenset[str]]:
 def empty(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(
-            text("TRUNCATE runs, sources, headlines, link_targets, headline_sightings CASCADE")
+            text("TRUNCATE runs, sources, headlines, link_targets, headline_sightings, sighting_days CASCADE")
         )
 
 
@@ -106,7 +106,7 @@ def test_a_truncated_headline_keeps_its_id_and_points_to_the_longer_one(database
     settle(database)
     [(cut,)] = rows(database, "SELECT id FROM headlines")
     load(database, listing(1, ["Ferry to Dol delayed by storm"]))
-    assert settle(database) == SettleReport(batches=1, variants=1, headlines_new=1, headlines_merged=1)
+    assert settle(database) == SettleReport(batches=1, variants=1, headlines_merged=1)
     assert rows(database, "SELECT id, text FROM headlines WHERE merged_into IS NOT NULL") == [
         (cut, "Ferry to Dol delayed by …")
     ]
@@ -223,12 +223,11 @@ def test_the_views_tell_what_was_loaded(database: Engine) -> None:
     ]
     assert rows(
         database,
-        "SELECT headline, sightings, pages, sources, labels, first_seen_at, last_seen_at, article_url"
+        "SELECT headline, sightings, sources, labels, first_seen_at, last_seen_at, article_url"
         " FROM sidebar_list",
     ) == [
         (
             STORKS.text,
-            2,
             2,
             1,
             ["Explore"],

@@ -191,7 +191,9 @@ FILL = (
     """,
     """
     UPDATE runs r
-    SET headlines_new = b.headlines_new, headlines_seen_again = b.sightings - b.headlines_new
+    SET sightings = b.sightings,
+        headlines_new = b.headlines_new,
+        headlines_seen_again = b.sightings - b.headlines_new
     FROM (
         SELECT run_id, sum(headlines_new) AS headlines_new, sum(sightings) AS sightings
         FROM batches
