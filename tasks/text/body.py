@@ -88,7 +88,9 @@ def _extended(rows: Sequence[Row], end: int) -> int:
 _ASIDE_ROWS, _CLOSING_WORDS = 4, 8
 _INLINE_COST = -5
 _INLINE_ITEMS = 5
-_LISTED = frozenset({Kind.HEADLINE, Kind.FURNITURE, Kind.NUMBER, Kind.CLOCK, Kind.DATE, Kind.CATEGORY})
+_LISTED = frozenset(
+    {Kind.HEADLINE, Kind.FURNITURE, Kind.NUMBER, Kind.CLOCK, Kind.DATE, Kind.CATEGORY, Kind.LABEL}
+)
 
 
 def _inline_lists(rows: Sequence[Row]) -> set[int]:

@@ -20,18 +20,20 @@ _BESIDE = frozenset(
 """What stands beside a list's headlines without ending the list."""
 _PARAGRAPHS = frozenset({Kind.PROSE, Kind.SENTENCE})
 _ITEMS = frozenset({Kind.HEADLINE, Kind.SENTENCE, Kind.SHORT, Kind.PROSE, Kind.CAPTION})
-_PARTING = frozenset({Kind.CLOCK, Kind.NUMBER, Kind.CATEGORY, Kind.READING, Kind.DATE, Kind.SHORT})
+_PARTING = frozenset({Kind.CLOCK, Kind.NUMBER, Kind.READING, Kind.DATE, Kind.SHORT})
 _AHEAD = 8
 _STRONG_WORDS, _STRONG_SIZE = 5, 28
 _MENU_ROWS = 3
 _CHROME_REPEATS = 3
 _CARDS = 3
-_NUMBERED = re.compile(r"(\d{1,2})(?:\s+(?=\S)|(?=[A-ZÀ-Þ¿¡«“\"‘]))")
+_NUMBERED = re.compile(r"#?(\d{1,2})(?:[.):]?\s+(?=\S)|(?=[A-ZÀ-Þ¿¡«“\"‘]))")
+_REGULAR = 3
 _LONGEST_HEADLINE = 220
 _MORE = re.compile(
-    r"(?:\bmehr|\bmore|\bmás|\bplus|\bleia mais|\bdevamı|\bдалее|»|›|→|…|\.\.\.)$", re.IGNORECASE
+    r"(?:\bmehr|\bmore|\bmás|\bplus|\bleia mais|\bdevamı|\bдалее|^[^«]*»|›|→|…|\.\.\.)$", re.IGNORECASE
 )
 _ONWARD = re.compile(r"^[^«‹]*[»›→]$")
+_GLUED = re.compile(r"[a-zß-ÿа-яё][A-ZÀ-ÞА-ЯİŞÇ]")
 _PUNCTUATION = re.compile(r"[,;:.?!\"'’“”„«»()|–—-]")
 _CASED = re.compile(r"[^\W\d_]{2,}")
 _LOWER = re.compile(r"(?<!\w)[a-zß-ÿа-яёα-ω][^\W\d_]{4,}")
@@ -80,17 +82,25 @@ def opens_list(rows: Sequence[Row], index: int) -> bool:
             return True
         if row.kind is Kind.HEADLINE or (row.kind is Kind.SENTENCE and len(row.text) <= 120):
             items += 1
-        elif row.kind not in _BESIDE and row.kind is not Kind.SHORT:
+        elif row.kind not in _BESIDE and row.kind not in (Kind.SHORT, Kind.LABEL):
             break
     return items > 0 and menu.balance == 0
 
 
 def inline_items(rows: Sequence[Row], index: int, end: int) -> int:
-    """End of the list that the label at `index` opens inside a body: where the next paragraph begins."""
-    position = index + 1
-    while position < end and (rows[position].kind in _BESIDE or _is_item(rows[position])):
+    """End of the list that the label at `index` opens inside a body: where the next paragraph begins.
+
+    A short line above that paragraph is its crosshead, if long ones stand in the list.
+    """
+    position, strong = index + 1, 0
+    while position < end and (
+        rows[position].kind in _BESIDE or rows[position].kind is Kind.LABEL or _is_item(rows[position])
+    ):
+        strong += is_strong(rows[position])
         position += 1
-    return position
+    last = rows[position - 1]
+    crosshead = strong and last.kind in (Kind.HEADLINE, Kind.SHORT) and not is_strong(last) and position < end
+    return position - 1 if crosshead else position
 
 
 def _is_item(row: Row) -> bool:
@@ -106,9 +116,11 @@ class _Entry:
 
     text: str
     row: Row
-    apart: bool
-    """Whether something (time, number, category) stands between it and the entry above."""
+    apart: bool = False
+    """Whether a time, a number or a short line stands between it and the entry above."""
     byline: str | None = None
+    name: str | None = None
+    """The short line right below it, where that can be a person's name."""
 
 
 @dataclass(slots=True)
@@ -123,15 +135,24 @@ class _List:
     fresh: bool = False
     """Whether the row above was a headline."""
     apart: bool = False
-    teasers: int = 0
 
-    def unnumbered(self, text: str) -> str:
-        """A headline without its number, where the numbers count."""
+    def add(self, text: str, row: Row) -> bool:
+        """Take an entry; False where it breaks the order of the list: no number, or no time above it."""
         found = _NUMBERED.match(text)
         if found and int(found.group(1)) == self.number + 1:
             self.number += 1
-            return text[found.end() :]
-        return text
+            text = text[found.end() :]
+        elif self.number >= _REGULAR:
+            return False
+        elif (
+            not (self.apart or is_strong(row))
+            and len(self.entries) >= _REGULAR
+            and all(each.apart for each in self.entries)
+        ):
+            return False
+        self.entries.append(_Entry(text, row, self.apart))
+        self.fresh, self.apart = True, False
+        return True
 
     def is_teaser(self, row: Row) -> bool:
         """True for the sentence that some lists print below each headline."""
@@ -139,25 +160,54 @@ class _List:
             return row.kind is Kind.PROSE
         return row.kind in _PARAGRAPHS or (len(row.text) > 60 and bool(_MORE.search(row.text)))
 
-    def resolved(self) -> list[_Entry]:
-        """The entries that are headlines."""
-        if sum(is_strong(entry.row) for entry in self.entries) < self.least:
+    def resolved(self, *, menu: bool) -> list[_Entry]:
+        """The entries that are headlines.
+
+        `menu`: a menu stands where the list ends; short lines above it are its first.
+        """
+        strong = sum(is_strong(entry.row) for entry in self.entries)
+        if strong < self.least or (menu and 2 * strong < len(self.entries)):
             return []
         kickers = self._kickers()
-        return [entry for index, entry in enumerate(self.entries) if index not in kickers]
+        kept = [entry for index, entry in enumerate(self.entries) if index not in kickers]
+        if kept and kept[-1].name and sum(entry.name is not None for entry in kept) >= 2:
+            for entry in kept:
+                entry.byline = entry.byline or entry.name
+        return _without_names(kept)
 
     def _kickers(self) -> set[int]:
-        """Entries of up to four words above a longer one, where the list has one above each headline."""
-        found = {
+        """Entries of up to four words, each above a longer one, where the list is made of such pairs."""
+        pairs = {
             index
             for index, (one, two) in enumerate(pairwise(self.entries))
-            if not is_strong(one.row)
-            and not is_terminated(one.text)
-            and not two.apart
+            if not (is_strong(one.row) or is_terminated(one.text) or two.apart)
             and len(two.text) > len(one.text)
             and (index == 0 or one.apart or len(self.entries[index - 1].text) > len(one.text))
         }
-        return found if len(found) >= 2 and 2 * len(found) >= len(self.entries) - 1 else set()
+        parted = {
+            index
+            for index in pairs
+            if self.entries[index].apart and (index + 2 == len(self.entries) or self.entries[index + 2].apart)
+        }
+        if len(parted) >= 2:
+            return parted
+        return pairs if len(pairs) >= 2 and 2 * len(pairs) >= len(self.entries) - 1 else set()
+
+
+def _without_names(entries: Sequence[_Entry]) -> list[_Entry]:
+    """Headlines without the names of authors that stand in between: above is their headline."""
+    kept: list[_Entry] = []
+    for entry in entries:
+        if (
+            kept
+            and 2 <= word_count(entry.text) <= 5
+            and _LOWER.search(kept[-1].text)
+            and is_name(entry.text)
+        ):
+            kept[-1].byline = kept[-1].byline or entry.text
+        else:
+            kept.append(entry)
+    return kept
 
 
 class HeadlineReader:
@@ -183,12 +233,14 @@ class HeadlineReader:
         self._list, self._skipping = None, False
         for index, row in enumerate(rows):
             if self._menu.reached(row):
-                self._close()
+                self._close(menu=True)
             self._take(rows, index, row)
         self._close()
 
     def _take(self, rows: Sequence[Row], index: int, row: Row) -> None:
         match row.kind:
+            case Kind.LABEL if self._is_under_label(rows, index):
+                pass
             case Kind.LABEL if opens_list(rows, index):
                 self._open(label_text(row.text))
             case Kind.END if self._unlabelled == 1 and not self.headlines:
@@ -198,7 +250,7 @@ class HeadlineReader:
                 self._skipping = True
             case Kind.GLUED:
                 label, _ = split_label(row.text)
-                self._keep(_Entry(row.text, row, False), label)
+                self._keep(_Entry(row.text, row), label)
             case Kind.BYLINE:
                 self._byline(row.text)
             case Kind.PROMPT | Kind.SIGNOFF | Kind.SOURCE | Kind.BREADCRUMB:
@@ -210,6 +262,10 @@ class HeadlineReader:
         if self._list and row.kind in _PARTING:
             self._list.apart = True
 
+    def _is_under_label(self, rows: Sequence[Row], index: int) -> bool:
+        """True for the second of two labels: the first is the list's."""
+        return bool(self._list and not self._list.entries and index and rows[index - 1].kind is Kind.LABEL)
+
     def _open(self, label: str | None, least: int = 0) -> _List:
         self._close()
         self._skipping = False
@@ -217,9 +273,9 @@ class HeadlineReader:
         self._list = _List(label, least)
         return self._list
 
-    def _close(self) -> None:
+    def _close(self, *, menu: bool = False) -> None:
         listed, self._list = self._list, None
-        for entry in listed.resolved() if listed else ():
+        for entry in listed.resolved(menu=menu) if listed else ():
             self._keep(entry, listed.label if listed else None)
 
     def _item(self, rows: Sequence[Row], index: int, row: Row) -> None:
@@ -233,36 +289,14 @@ class HeadlineReader:
             if self._unlabelled is None or row.kind is not Kind.HEADLINE or word_count(row.text) < 4:
                 return
             listed = self._open(None, self._unlabelled)
-        text = listed.unnumbered(row.text)
         if listed.is_teaser(row):
             listed.fresh = False
-            listed.teasers += 1
-            return
-        if (
-            row.kind in (Kind.PROSE, Kind.SHORT)
-            or not 8 <= len(text) <= _LONGEST_HEADLINE
-            or word_count(text) < 3
-            or row.folded in self._chrome
-            or _ONWARD.match(text)
-            or _is_strip(text)
-        ):
-            return
-        if self._is_author(text):
-            listed.entries[-1].byline = text
-            return
-        listed.entries.append(_Entry(text, row, listed.apart))
-        listed.fresh, listed.apart = True, False
-
-    def _is_author(self, text: str) -> bool:
-        """True for the name of a person below a headline that is written in lower case."""
-        entries = self._list.entries if self._list else []
-        return (
-            bool(entries)
-            and entries[-1].byline is None
-            and 2 <= word_count(text) <= 5
-            and bool(_LOWER.search(entries[-1].text))
-            and is_name(text)
-        )
+        elif row.kind is Kind.SHORT:
+            if listed.fresh and word_count(row.text) >= 2 and is_name(row.text):
+                listed.entries[-1].name = row.text
+            listed.fresh = False
+        elif _can_be_headline(row) and row.folded not in self._chrome and not listed.add(row.text, row):
+            self._close()
 
     def _structural_label(self, rows: Sequence[Row], index: int) -> bool:
         """True for a short line that no list knows, above at least three headlines."""
@@ -272,9 +306,9 @@ class HeadlineReader:
             or word_count(row.text) > 5
             or len(row.text) > 40
             or is_terminated(row.text)
+            or (self._list and not row.gap)
+            or (index and rows[index - 1].kind in (Kind.SHORT, Kind.CATEGORY))
         ):
-            return False
-        if self._list and not row.gap:
             return False
         following = [each for each in rows[index + 1 : index + 8] if each.kind not in _BESIDE][:3]
         return len(following) == 3 and all(
@@ -292,8 +326,20 @@ class HeadlineReader:
             self.headlines.append(Headline(clean, label, entry.byline))
 
 
+def _can_be_headline(row: Row) -> bool:
+    return (
+        row.kind is not Kind.PROSE
+        and 8 <= len(row.text) <= _LONGEST_HEADLINE
+        and word_count(row.text) >= 3
+        and not _ONWARD.match(row.text)
+        and not _is_strip(row.text)
+    )
+
+
 def _is_strip(text: str) -> bool:
-    """True for a menu or tags in one line: many words, nearly all with a capital, no mark between them."""
+    """True for a menu or tags in one line: glued, or many words with capitals and no mark between them."""
+    if len(_GLUED.findall(text)) >= 3:
+        return True
     found = _CASED.findall(text)
     return (
         len(found) >= 10

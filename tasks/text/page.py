@@ -99,7 +99,7 @@ def _article(
     before = HeadlineReader(own, unlabelled=None)
     before.read(rows[: title if title is not None else begin])
     body, inline = _read_body(rows, begin, end, head, own)
-    after = HeadlineReader(own, unlabelled=None)
+    after = HeadlineReader(own, unlabelled=3)
     after.read(rows[end:])
     _read_tail(rows[end:], head)
     return _assemble(head, body, before.headlines + inline + after.headlines, pasted, prefix)

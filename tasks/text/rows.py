@@ -69,6 +69,9 @@ _SPOKEN = re.compile(
 _DESKS = re.compile(r"\s*(?:,|&|/|\band\b|\bund\b|\bet\b|\by\b|\be\b|\bve\b|\bи\b)\s*")
 _DATED_LENGTH = 160
 _NUMBER = re.compile(r"#?\d{1,4}[.):]?")
+_LETTER = re.compile(r"[^\W\d_]")
+_TIME = re.compile(r"(?<![\d.:])(?:[01]?\d|2[0-3])[:.][0-5]\d(?![\d.:])")
+_DEGREES = re.compile(r"\d\s?°")
 _MARKS = re.compile(r"[\W_]+")
 _TERMINAL = re.compile(r"[.!?…。！？।؟][\"'”’»)\]]{0,3}$|[.!?…。！？।؟][\"”’»]?\s?\[\d+\]$")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
@@ -111,7 +114,8 @@ def read_minutes(folded: str) -> int | None:
 def _ago() -> re.Pattern[str]:
     units, ago = alternation("ago_units"), alternation("ago")
     return re.compile(
-        rf"(?:(?:{ago})\s)?(?:\d{{1,3}}|an?|un[ae]?)\s?(?:{units})\.?(?:\s(?:{ago}))?|(?:{ago})\s.{{1,20}}"
+        rf"(?:(?:{ago})\s)?(?:\d{{1,3}}|an?|un[ae]?|ein(?:er|em)?)\s?(?:{units})\.?(?:\s(?:{ago}))?"
+        rf"|(?:{ago})\s(?=.*\d).{{1,20}}"
     )
 
 
@@ -193,6 +197,7 @@ def _judge(text: str) -> tuple[Kind, str, tuple[ParsedDate, ...]]:
     dates: tuple[ParsedDate, ...] = ()
     if kind is None and _DIGIT.search(text):
         kind, dates = _dated(text, folded)
+        kind = kind or (None if dates else _figured(text, folded))
     return kind or _worded(text, folded) or _shaped(text), folded, dates
 
 
@@ -207,12 +212,36 @@ def _simple(text: str, folded: str) -> Kind | None:
         return Kind.NUMBER
     if _SPOKEN.fullmatch(folded):
         return Kind.FURNITURE
-    if len(folded) <= 40 and _DIGIT.search(folded):
-        if _CLOCK.fullmatch(folded) or _ago().fullmatch(folded):
+    if len(folded) <= 40:
+        if _ago().fullmatch(folded):
             return Kind.CLOCK
-        if _category_clock().fullmatch(text):
-            return Kind.CLOCK
+        if _DIGIT.search(folded):
+            if _CLOCK.fullmatch(folded) or _category_clock().fullmatch(text):
+                return Kind.CLOCK
     return None
+
+
+def _figured(text: str, folded: str) -> Kind | None:
+    """What a short line with figures and no date is."""
+    if len(folded) > 40:
+        return None
+    if _clocked(folded):
+        return Kind.CLOCK
+    if _DEGREES.search(folded):
+        return Kind.FURNITURE
+    return Kind.NUMBER if _is_figures(text) else None
+
+
+def _clocked(folded: str) -> bool:
+    """`yesterday 22.41`, `13:00 •`, `14.14 News`: a time, and a word or two beside it."""
+    found = _TIME.search(folded)
+    return bool(found) and len(_LETTER.findall(folded)) <= 12 and len(_DIGIT.findall(folded)) <= 4
+
+
+def _is_figures(text: str) -> bool:
+    """True for a line of a table of figures: quotes, results, rates."""
+    letters = len(_LETTER.findall(text))
+    return len(_DIGIT.findall(text)) >= 5 and 0 < letters < 0.4 * len(text.replace(" ", ""))
 
 
 def _dated(text: str, folded: str) -> tuple[Kind | None, tuple[ParsedDate, ...]]:
@@ -254,7 +283,7 @@ def _worded(text: str, folded: str) -> Kind | None:
         return Kind.END
     if length <= 80 and start(folded, "source") and _introduces(folded, "source"):
         return Kind.SOURCE
-    if start(folded, "signoff_starts") and (length < 240) and not _authors_lead(text, folded):
+    if start(folded.lstrip("—–- "), "signoff_starts") and length < 240 and not _authors_lead(text, folded):
         return Kind.SIGNOFF
     if length <= 200 and _crumbs(text):
         return Kind.BREADCRUMB
