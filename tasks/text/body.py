@@ -149,7 +149,7 @@ def is_crosshead(rows: Sequence[Row], index: int, start: int, end: int) -> bool:
     prose = (Kind.PROSE, Kind.SENTENCE)
     return (
         before.kind in (*prose, Kind.FURNITURE, Kind.CAPTION, Kind.CREDIT, Kind.PROMPT)
-        and after.kind in prose
+        and is_paragraph(after)
     )
 
 

@@ -6,11 +6,12 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import pairwise
 
 from schemas.records import Headline
 from tasks.fields.labels import label_text, split_label, strip_decoration
-from tasks.fields.lexicon import fold
+from tasks.fields.lexicon import fold, stopwords
 from tasks.fields.people import is_name, split_authors
 from tasks.text.rows import Kind, Row, is_terminated, text_size, word_count
 
@@ -28,7 +29,11 @@ _CHROME_REPEATS = 3
 _CARDS = 3
 _NUMBERED = re.compile(r"#?(\d{1,2})(?:[.):]?\s+(?=\S)|(?=[A-ZÀ-Þ¿¡«“\"‘]))")
 _REGULAR = 3
+_BULLET = re.compile(r"[•▪●‣·]\s*\S")
+_COUNTED = re.compile(r"(?<=[^\W\d_]|[»”’\"?!)」])\d{1,4}$")
+_INNER_END = re.compile(r"[.!?]\s+[^\W\d_a-z]")
 _LONGEST_HEADLINE = 220
+_STRIP_WORDS = 8
 _MORE = re.compile(
     r"(?:\bmehr|\bmore|\bmás|\bplus|\bleia mais|\bdevamı|\bдалее|^[^«]*»|›|→|…|\.\.\.)$", re.IGNORECASE
 )
@@ -80,7 +85,9 @@ def opens_list(rows: Sequence[Row], index: int) -> bool:
             return False
         if is_strong(row) or row.kind is Kind.GLUED:
             return True
-        if row.kind is Kind.HEADLINE or (row.kind is Kind.SENTENCE and len(row.text) <= 120):
+        if row.kind is Kind.HEADLINE or (
+            row.kind is Kind.SENTENCE and len(row.text) <= 120 and not _INNER_END.search(row.text)
+        ):
             items += 1
         elif row.kind not in _BESIDE and row.kind not in (Kind.SHORT, Kind.LABEL):
             break
@@ -118,6 +125,8 @@ class _Entry:
     row: Row
     apart: bool = False
     """Whether a time, a number or a short line stands between it and the entry above."""
+    kicker: bool = False
+    """Whether a short line stands right above it."""
     byline: str | None = None
     name: str | None = None
     """The short line right below it, where that can be a person's name."""
@@ -135,30 +144,52 @@ class _List:
     fresh: bool = False
     """Whether the row above was a headline."""
     apart: bool = False
+    kicker: bool = False
+    paid: bool = False
+    """Whether the mark of an advertisement stands where the next entry's kicker would."""
 
-    def add(self, text: str, row: Row) -> bool:
-        """Take an entry; False where it breaks the order of the list: no number, or no time above it."""
+    def add(self, text: str, row: Row, *, short_lines: int) -> bool:
+        """Take an entry; False where it breaks the order of the list.
+
+        `short_lines`: how many stand above it.
+        """
         found = _NUMBERED.match(text)
         if found and int(found.group(1)) == self.number + 1:
             self.number += 1
             text = text[found.end() :]
-        elif self.number >= _REGULAR:
+        elif self._breaks(row, short_lines):
             return False
-        elif (
-            not (self.apart or is_strong(row))
-            and len(self.entries) >= _REGULAR
-            and all(each.apart for each in self.entries)
-        ):
-            return False
-        self.entries.append(_Entry(text, row, self.apart))
-        self.fresh, self.apart = True, False
+        if not self.paid:
+            self.entries.append(_Entry(text, row, self.apart, self.kicker))
+        self.fresh, self.apart, self.kicker, self.paid = True, False, False, False
         return True
+
+    def _breaks(self, row: Row, short_lines: int) -> bool:
+        """True for a line without the number, the mark or the time that all entries have."""
+        entries = self.entries
+        if self.number >= _REGULAR:
+            return True
+        if len(entries) >= 2 and all(_BULLET.match(each.text) for each in entries):
+            return not _BULLET.match(row.text)
+        if is_strong(row):
+            return False
+        if short_lines >= 2 and entries and not any(each.kicker for each in entries[1:]):
+            return True
+        return not self.apart and len(entries) >= _REGULAR and all(each.apart for each in entries)
+
+    @property
+    def kicked(self) -> bool:
+        """True where a short line stands above each entry."""
+        return bool(self.entries) and all(each.kicker for each in self.entries)
 
     def is_teaser(self, row: Row) -> bool:
         """True for the sentence that some lists print below each headline."""
+        if row.kind is Kind.SENTENCE:
+            first = not self.entries or self.entries[-1].row.kind is Kind.SENTENCE
+            return not first or bool(_INNER_END.search(row.text))
         if not self.fresh:
             return row.kind is Kind.PROSE
-        return row.kind in _PARAGRAPHS or (len(row.text) > 60 and bool(_MORE.search(row.text)))
+        return row.kind is Kind.PROSE or (len(row.text) > 60 and bool(_MORE.search(row.text)))
 
     def resolved(self, *, menu: bool) -> list[_Entry]:
         """The entries that are headlines.
@@ -168,6 +199,10 @@ class _List:
         strong = sum(is_strong(entry.row) for entry in self.entries)
         if strong < self.least or (menu and 2 * strong < len(self.entries)):
             return []
+        counted = [entry for entry in self.entries if _COUNTED.search(entry.text)]
+        if len(counted) >= _REGULAR and 2 * len(counted) >= len(self.entries):
+            for entry in counted:
+                entry.text = _COUNTED.sub("", entry.text)
         kickers = self._kickers()
         kept = [entry for index, entry in enumerate(self.entries) if index not in kickers]
         if kept and kept[-1].name and sum(entry.name is not None for entry in kept) >= 2:
@@ -224,6 +259,7 @@ class HeadlineReader:
         self._list: _List | None = None
         self._skipping = False
         self._menu = _Menu()
+        self._short_lines = 0
         self._chrome: frozenset[str] = frozenset()
 
     def read(self, rows: Sequence[Row]) -> None:
@@ -232,6 +268,7 @@ class HeadlineReader:
         self._chrome = frozenset(text for text, count in repeats.items() if count >= _CHROME_REPEATS)
         self._list, self._skipping = None, False
         for index, row in enumerate(rows):
+            self._short_lines = self._menu.balance
             if self._menu.reached(row):
                 self._close(menu=True)
             self._take(rows, index, row)
@@ -245,12 +282,15 @@ class HeadlineReader:
                 self._open(label_text(row.text))
             case Kind.END if self._unlabelled == 1 and not self.headlines:
                 pass
+            case Kind.SPONSORED if self._list and self._list.kicked:
+                self._list.paid = True
             case Kind.SPONSORED | Kind.END:
                 self._close()
                 self._skipping = True
             case Kind.GLUED:
-                label, _ = split_label(row.text)
-                self._keep(_Entry(row.text, row), label)
+                label, rest = split_label(row.text)
+                if not _is_strip(rest):
+                    self._keep(_Entry(row.text, row), label)
             case Kind.BYLINE:
                 self._byline(row.text)
             case Kind.PROMPT | Kind.SIGNOFF | Kind.SOURCE | Kind.BREADCRUMB:
@@ -259,8 +299,10 @@ class HeadlineReader:
                 self._item(rows, index, row)
             case _:
                 pass
-        if self._list and row.kind in _PARTING:
-            self._list.apart = True
+        if self._list:
+            self._list.apart = self._list.apart or row.kind in _PARTING
+            if row.kind not in (Kind.CLOCK, Kind.DATE, Kind.NUMBER, Kind.FURNITURE):
+                self._list.kicker = row.kind in (Kind.SHORT, Kind.CATEGORY)
 
     def _is_under_label(self, rows: Sequence[Row], index: int) -> bool:
         """True for the second of two labels: the first is the list's."""
@@ -284,19 +326,28 @@ class HeadlineReader:
             return
         if self._skipping:
             return
-        listed = self._list
+        listed = self._list or self._open_unlabelled(row)
         if listed is None:
-            if self._unlabelled is None or row.kind is not Kind.HEADLINE or word_count(row.text) < 4:
-                return
-            listed = self._open(None, self._unlabelled)
+            return
         if listed.is_teaser(row):
             listed.fresh = False
         elif row.kind is Kind.SHORT:
             if listed.fresh and word_count(row.text) >= 2 and is_name(row.text):
                 listed.entries[-1].name = row.text
             listed.fresh = False
-        elif _can_be_headline(row) and row.folded not in self._chrome and not listed.add(row.text, row):
+        elif (
+            _can_be_headline(row)
+            and row.folded not in self._chrome
+            and not listed.add(row.text, row, short_lines=self._short_lines)
+        ):
             self._close()
+            if listed := self._open_unlabelled(row):
+                listed.add(row.text, row, short_lines=0)
+
+    def _open_unlabelled(self, row: Row) -> _List | None:
+        if self._unlabelled is None or row.kind is not Kind.HEADLINE or word_count(row.text) < 4:
+            return None
+        return self._open(None, _CARDS if self._short_lines >= _MENU_ROWS else self._unlabelled)
 
     def _structural_label(self, rows: Sequence[Row], index: int) -> bool:
         """True for a short line that no list knows, above at least three headlines."""
@@ -342,7 +393,13 @@ def _is_strip(text: str) -> bool:
         return True
     found = _CASED.findall(text)
     return (
-        len(found) >= 10
+        len(found) >= _STRIP_WORDS
         and not _PUNCTUATION.search(text)
         and sum(word[0].isupper() for word in found) >= 0.75 * len(found)
+        and not any(word in _function_words() for word in fold(text).split())
     )
+
+
+@cache
+def _function_words() -> frozenset[str]:
+    return frozenset(word for language in stopwords().values() for word in language)

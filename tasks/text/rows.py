@@ -71,6 +71,7 @@ _DATED_LENGTH = 160
 _NUMBER = re.compile(r"#?\d{1,4}[.):]?")
 _LETTER = re.compile(r"[^\W\d_]")
 _TIME = re.compile(r"(?<![\d.:])(?:[01]?\d|2[0-3])[:.][0-5]\d(?![\d.:])")
+_SPEAKER = re.compile(r"[^\W\d_]:\s\S")  # `Q: …`, `A: …`
 _DEGREES = re.compile(r"\d\s?°")
 _MARKS = re.compile(r"[\W_]+")
 _TERMINAL = re.compile(r"[.!?…。！？।؟][\"'”’»)\]]{0,3}$|[.!?…。！？।؟][\"”’»]?\s?\[\d+\]$")
@@ -351,6 +352,8 @@ def text_size(text: str) -> int:
 
 def _shaped(text: str) -> Kind:
     count, length = word_count(text), text_size(text)
+    if _SPEAKER.match(text) and length < 90:
+        return Kind.SENTENCE
     if is_terminated(text):
         if length >= 90 and count >= 12:
             return Kind.PROSE
