@@ -3,36 +3,56 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from selectolax.lexbor import LexborNode
 
 from tasks.clean import letters
 from tasks.fields.labels import MOST_HEADLINES, is_label, is_sponsored
-from tasks.fields.people import strip_byline_start
-from tasks.fields.urls import absolute, registrable_domain
-from tasks.html.blocks import HEADINGS, Block, Place
+from tasks.fields.people import split_authors, strip_byline_start
+from tasks.html.blocks import Block, Place
 from tasks.html.body import weigh
+from tasks.html.cards import (
+    SHORTEST,
+    Card,
+    headline_of,
+    is_heading,
+    is_named_title,
+    is_time,
+    says_nothing,
+    shown,
+)
+from tasks.html.links import NOT_PAGES, Site, ends_like_story, is_section, leads_to_list
 
 _FURNITURE_TAGS = frozenset(("nav", "footer", "menu", "form", "address"))
 _FURNITURE = re.compile(
-    r"breadcrumb|cookie|consent|(?<![a-z])(?:nav|navbar|navigation|menu|submenu|footer|tag-?list|tag-?cloud|keywords?|"
-    r"social|sharing|share|byline|comments?|disqus|pagination|pager|ad|ads|advert\w*|sponsor\w*|outbrain|taboola)(?![a-z])"
+    r"breadcrumb|cookie|consent|(?<![a-z])(?:\w{0,12}nav|navbar|navigation|menu|submenu|footer|tag-?list|tag-?cloud|keywords?|"
+    r"social|sharing|share|byline|comments?|disqus|pagination|pager|advert\w*|sponsor\w*|outbrain|taboola)(?![a-z])"
+    r"|(?<![a-z0-9])ads?(?![a-z0-9])"
 )
-_NOT_A_STORY = re.compile(
-    r"/(?:authors?|autor(?:en|es)?|auteurs?|profile?|tags?|topics?|themen?|temas?|sujets?|categor(?:y|ies|ia)|kategorie|sections?|"
-    r"users?|login|account|abo|subscribe|newsletters?|search|suche|impressum|datenschutz|privacy|terms|contact|kontakt|about|"
-    r"podcasts?|shop|epaper|e-paper)(?:/|$)",
-    re.I,
+_STATE = re.compile(
+    r"(?<=\s)(?:hide|hidden|has|no|with|without|show|is|not|js)-\S+|\S+-(?:hidden|enabled|disabled)(?=\s)"
 )
-_NOT_PAGES = ("#", "javascript:", "mailto:", "tel:", "data:")
-_SHORTEST = 12
-_LONGEST = 250
+"""Classes that say how an element is set, not what it is: `has-comments`, `hide-read-more-ad`."""
 _LABEL_LONGEST = 60
 _CARD_SPAN = 800
 _LABEL_SPAN = 12_000
 """Characters that a list under one label may hold; more than that is a whole page."""
+_LABEL_DIGITS = 4
+_LABELS_BACK = 6
+_BESIDE_LABEL = 60
+"""Characters that may stand with a label before its list: "See all", a line of explanation."""
+_LIST_LEAST = 3
+_LIST_ABOVE = 8
+_LIST_SHARE = 0.4
+"""Share of a list's link text that must read like headlines."""
+_PROSE = 600
+"""Characters of running text in an element that is no list."""
+_MOST_TEXTS = 3
+_MOST_TARGETS = 3
+_WORDS, _LETTERS = 4, 25
 
 
 @dataclass(slots=True, eq=False)
@@ -57,11 +77,23 @@ class Sighting:
 
 
 @dataclass(slots=True)
-class _Card:
-    """Adjacent blocks that lead to one address."""
+class _Found:
+    """A card on its way to being a sighting, and what stands around it."""
 
-    href: str
-    blocks: list[tuple[Block, list[LexborNode]]] = field(default_factory=list)
+    sighting: Sighting
+    text: str
+    labels: list[Block]
+    """What may be its list's label, the nearest last."""
+
+
+@dataclass(slots=True)
+class _List:
+    """What an element links to."""
+
+    links: int = 0
+    linked: int = 0
+    titled: int = 0
+    """Of the linked letters, those of links that read like headlines."""
 
 
 def find_headlines(
@@ -70,214 +102,222 @@ def find_headlines(
     """The placements of other stories' headlines, in page order, `MOST_HEADLINES` at most.
 
     Args:
+        blocks: every block of the page, in page order.
         body: blocks of the article itself; links inside its sentences are no headlines.
         titles: the article's own titles, which are no headlines on its page.
         url: address of the page: links must stay within its registrable domain and lead elsewhere.
     """
+    lists: dict[Place, _List] = {}
+    found = _without_repeats(_cards(blocks, body, titles, url, lists))
+    _assign_labels(found)
+    return [one.sighting for one in found if _in_a_list(one, lists)]
+
+
+def _cards(
+    blocks: list[Block], body: set[Block], titles: Sequence[str], url: str | None, lists: dict[Place, _List]
+) -> list[_Found]:
+    """Every card that may show another story's headline; `lists` gets what the page's elements link to."""
     own = set(map(letters, titles))
-    domain = registrable_domain(url)
-    here = _without_query(url or "")
+    site = Site(url)
+    paragraphs = {block.place for block in body if block.tag == "p"}
     furniture: dict[Place, bool] = {}
-    found: list[Sighting] = []
-    label: Block | None = None
-    card: _Card | None = None
-    card_label: Block | None = None
+    found: list[_Found] = []
+    labels: list[Block] = []
+    card: Card | None = None
 
     def close() -> None:
         nonlocal card
-        if card is not None and (sighting := _headline_of(card, own)):
-            resolved = _story(card.href, url, domain, here)
-            if resolved is None or not (
-                looks_like_story(resolved) or len(_shown(sighting.nodes).split()) >= 6
-            ):
-                card = None
-                return
-            sighting.href = resolved
-            sighting.label = card_label if _labels(card_label, sighting.block) else None
-            if sighting.label is not None and is_sponsored(sighting.label.raw):
-                card = None
-                return
-            sighting.byline = next(
-                (b for b, _ in card.blocks if b is not sighting.block and is_byline(b)), None
-            )
-            found.append(sighting)
-        card = None
+        if card is None:
+            return
+        closed, card = card, None
+        chosen = headline_of(closed, own)
+        target = site.story(closed.href)
+        block, nodes = chosen or closed.blocks[0]
+        text = shown(nodes)
+        size = weigh(text)
+        titled = chosen is not None and target is not None and _reads_like_headline(text, target)
+        for place in _above(block.place):
+            entry = lists.setdefault(place, _List())
+            entry.links += 1
+            entry.linked += size
+            if titled and (size >= _LETTERS or len(text.split()) >= _WORDS or is_heading(block)):
+                entry.titled += size
+        if not titled or closed.paid or target is None:
+            return
+        before = found[-1].sighting if found else None
+        if before is not None and before.href == target and _meet(before.block, block, _CARD_SPAN):
+            return  # the card's teaser, behind a byline or a date
+        byline = next((b for b, _ in closed.blocks if b is not block and is_byline(b)), None)
+        found.append(_Found(Sighting(block, nodes, target, byline=byline), text, labels[-_LABELS_BACK:]))
 
     for block in blocks:
         if len(found) == MOST_HEADLINES:
-            return found
+            break
         if _in_furniture(block.place, furniture):
             continue
         if block in body:
             close()
-            label = None
+            labels.clear()
             continue
-        targets = [(nodes, href) for nodes, href in _targets(block) if not href.startswith(_NOT_PAGES)]
         if is_byline(block):
             close()
-            if found and _meet(block, found[-1].block, _CARD_SPAN):
-                found[-1].byline = found[-1].byline or block
+            if found and _meet(block, found[-1].sighting.block, _CARD_SPAN):
+                found[-1].sighting.byline = found[-1].sighting.byline or block
             continue
-        if not targets and _is_label(block):
+        targets = [] if _is_sentence(block, paragraphs) else list(_targets(block))
+        if _may_label(block) and (not targets or _links_to_all(block, targets[0][1])):
             close()
-            label = block
-        for nodes, href in targets:
+            labels.append(block)
+            continue
+        for nodes, href, paid in targets:
             if card is None or card.href != href:
                 close()
-                card = _Card(href)
-                card_label = label
+                card = Card(href)
             card.blocks.append((block, nodes))
+            card.paid |= paid
     close()
     return found
 
 
-def _targets(block: Block) -> Iterator[tuple[list[LexborNode], str]]:
-    """The links that a block consists of: the elements that show each, and where it leads."""
+def _targets(block: Block) -> Iterator[tuple[list[LexborNode], str, bool]]:
+    """The links that a block consists of: the elements that show each, where it leads, whether it is an ad."""
     if block.place.link is not None:
-        yield block.nodes, block.place.link
-    elif block.links and block.linked >= (0.3 if _is_heading(block) else 0.5) * block.length:
-        long = [link for link in block.links if len(link.text()) >= _SHORTEST]
+        link = next((place.node for place in _chain(block.place) if place.tag == "a"), None)
+        if not block.place.link.startswith(NOT_PAGES):
+            yield block.nodes, block.place.link, link is not None and _is_paid(link)
+    elif block.links and block.linked >= (0.3 if is_heading(block) else 0.5) * block.length:
+        long = [link for link in block.links if len(link.text()) >= SHORTEST]
         for link in long if len(long) > 1 else [max(block.links, key=lambda node: len(node.text()))]:
-            yield [link], link.attributes.get("href") or ""
+            href = link.attributes.get("href") or ""
+            if not href.startswith(NOT_PAGES):
+                yield [link], href, _is_paid(link)
 
 
-def _story(href: str, url: str | None, domain: str | None, here: str) -> str | None:
-    """The absolute address if it may be another story of this site, else None."""
-    target = absolute(href, url) if url else href
-    if target is None:
-        return None
-    if domain is not None and registrable_domain(target) != domain:
-        return None
-    bare = _without_query(target)
-    if here and bare == here:
-        return None
-    path = _path(target).partition("?")[0]
-    if path in ("", "/") or _NOT_A_STORY.search(path):
-        return None
-    return target
+def _is_paid(link: LexborNode) -> bool:
+    return "sponsored" in (link.attributes.get("rel") or "")
 
 
-def _without_query(url: str) -> str:
-    return url.partition("#")[0].partition("?")[0].rstrip("/").partition("://")[2]
-
-
-def looks_like_story(url: str) -> bool:
-    """True for an address that ends like those of single stories: words or a number, not one word."""
-    path, _, query = _path(url).partition("?")
-    last = path.rstrip("/").rpartition("/")[2]
-    return (
-        len(re.findall(r"[-_]", last)) >= 2
-        or bool(re.search(r"\d{4,}", path + query))
-        or last.endswith((".html", ".htm"))
-    )
-
-
-def _path(url: str) -> str:
-    """Path and query of an address that need not be whole."""
-    return _HOST.sub("", url.partition("#")[0], count=1)
-
-
-_HOST = re.compile(r"^(?:[a-z][a-z0-9+.-]*:)?//[^/?]*", re.IGNORECASE)
-
-
-def _headline_of(card: _Card, own: set[str]) -> Sighting | None:
-    """The block of a card that is its headline: a heading, else the first that is long enough for one."""
-    fitting = [
-        (block, nodes)
-        for block, nodes in card.blocks
-        if weigh(shown := _shown(nodes)) >= _SHORTEST and len(shown) <= _LONGEST and letters(shown) not in own
-    ]
-    if not fitting:
-        return None
-    block, nodes = next(((b, n) for b, n in fitting if _is_heading(b)), fitting[0])
-    shown = _shown(nodes)
-    words = len(shown.split())
-    if words < 3 and weigh(shown) < 25 and not _is_heading(block):
-        return None
-    return Sighting(block, _title_nodes(nodes), card.href)
-
-
-def _is_heading(block: Block) -> bool:
-    if block.tag in HEADINGS:
-        return True
-    place: Place | None = block.place
-    for _ in range(3):
-        if place is None:
-            return False
-        if place.tag in HEADINGS:
-            return True
-        place = place.parent
-    return False
-
-
-def _shown(nodes: list[LexborNode]) -> str:
-    return " ".join(" ".join(node.text() for node in nodes).split())
-
-
-def _title_nodes(nodes: list[LexborNode]) -> list[LexborNode]:
-    """The part of a link that is its headline, where kicker, headline, teaser are elements of their own."""
-    for _ in range(6):
-        if len(nodes) != 1 or nodes[0].tag == "-text":
-            return nodes
-        parts: list[tuple[LexborNode, int]] = []
-        for child in nodes[0].iter(include_text=True):
-            length = len((child.text() or "").strip())
-            if length and child.tag == "-text":
-                return nodes
-            if length:
-                parts.append((child, length))
-        if not parts or any(child.tag in _EMPHASIS for child, _ in parts):
-            return nodes
-        if len(parts) > 1 and len({(child.tag, child.attributes.get("class")) for child, _ in parts}) == 1:
-            return nodes  # lines of one headline
-        nodes = [_title_part(parts)]
-    return nodes
-
-
-def _title_part(parts: list[tuple[LexborNode, int]]) -> LexborNode:
-    """The headline among a link's elements: a heading, what is named so, else what follows the kicker."""
-    longest = max(length for _, length in parts)
-    fitting = [(child, length) for child, length in parts if length >= min(_SHORTEST, longest)]
-    for wanted in (
-        lambda child: child.tag in HEADINGS,
-        lambda child: _TITLE.search((child.attributes.get("class") or "").lower()),
-    ):
-        named = [(child, length) for child, length in fitting if wanted(child)]
-        if named and (best := max(named, key=lambda part: part[1]))[1] >= 0.3 * longest:
-            return best[0]
-    first, length = fitting[0]
-    if len(fitting) > 1 and length <= 50 and length < fitting[1][1] <= 160:
-        return fitting[1][0]
-    return first
-
-
-_EMPHASIS = frozenset(("b", "strong", "em", "i", "mark", "sup", "sub", "q", "u"))
-_TITLE = re.compile(
-    r"(?<!sub)(?<!over)(?:title|headline|heading)(?!-?(?:kicker|prefix|sub))|titel|titre|titulo"
-)
-
-
-def _is_label(block: Block) -> bool:
-    """True for a short text that may head a list: a heading, or something that is set like one."""
-    if block.length > _LABEL_LONGEST or sum(map(str.isdigit, block.raw)) > 0.3 * block.length:
+def _is_sentence(block: Block, paragraphs: set[Place]) -> bool:
+    """True for a sentence with links in it: words that are no label before the first, or words behind the last."""
+    if not block.links or block.length - block.linked < 3 or is_heading(block):
         return False
-    return (
-        _is_heading(block)
-        or is_label(block.raw)
-        or (block.length <= 40 and bool(_TITLE.search(block.place.named)))
+    text = block.raw
+    first = " ".join(block.links[0].text().split())
+    last = " ".join(block.links[-1].text().split())
+    before = text.partition(first)[0] if first else ""
+    behind = text.rpartition(last)[2].strip(" .…»›→>|)") if last else ""
+    labelled = (
+        not before.strip() or is_label(before) or is_time(before) or before.rstrip().endswith((":", "|"))
     )
+    if block.place in paragraphs or block.tag == "p":
+        return not labelled or (len(behind) >= 3 and not is_time(behind))
+    return len(before.split()) >= 3 and not labelled and len(behind.split()) >= 3
 
 
-def _labels(label: Block | None, block: Block) -> bool:
-    """True when label and headline meet in an element small enough to be one list."""
-    return label is not None and _meet(label, block, _LABEL_SPAN)
+def _links_to_all(block: Block, href: str) -> bool:
+    """True for a list's label that leads to the whole list."""
+    return (is_heading(block) or is_named_title(block)) and leads_to_list(href)
+
+
+def _reads_like_headline(text: str, target: str) -> bool:
+    """True where text and target together may be a story's: neither a section's name nor a single word."""
+    words = len(text.split())
+    if is_section(target):
+        return words >= 6 or weigh(text) >= 45
+    return ends_like_story(target) or words >= 6
+
+
+def _without_repeats(found: list[_Found]) -> list[_Found]:
+    """Without texts that lead to many places ("Read it") and places under many texts (a programme)."""
+    targets: dict[str, set[str]] = {}
+    texts: dict[str, set[str]] = {}
+    for one in found:
+        text = letters(one.text)
+        targets.setdefault(text, set()).add(one.sighting.href.partition("?")[0])
+        texts.setdefault(one.sighting.href, set()).add(text)
+    return [
+        one
+        for one in found
+        if len(targets[letters(one.text)]) <= _MOST_TARGETS and len(texts[one.sighting.href]) <= _MOST_TEXTS
+    ]
+
+
+def _in_a_list(one: _Found, lists: dict[Place, _List]) -> bool:
+    """False where the links around a text are no headlines (menus, topics, tables), and for ads."""
+    label = one.sighting.label
+    if label is not None and is_sponsored(label.raw):
+        return False
+    if is_heading(one.sighting.block) or (label is not None and is_label(label.raw)):
+        return True
+    for place in _above(one.sighting.block.place):
+        around = lists[place]
+        if around.links >= _LIST_LEAST:
+            return around.titled >= _LIST_SHARE * around.linked
+        if place.weight >= _PROSE:
+            return True  # a link between paragraphs
+    return True
+
+
+def _assign_labels(found: list[_Found]) -> None:
+    """Give each sighting the label of its list: the nearest one that heads an element which holds both.
+
+    What is not worded like a label must head two headlines at least: over a single one it is a kicker.
+    """
+    held = Counter(place for one in found for place in _chain(one.sighting.block.place))
+    for one in found:
+        block = one.sighting.block
+        own = letters(one.text)
+        for label in reversed(one.labels):
+            if letters(label.raw) == own:
+                continue
+            shared, branch = _junction(label, block)
+            if shared is None or shared.chars > _LABEL_SPAN:
+                break
+            paid = is_sponsored(label.raw)
+            if branch is not None and branch.chars > label.length + _BESIDE_LABEL and not paid:
+                continue  # heads a section of its own
+            if held[shared] < 2 and not paid and not is_label(label.raw):
+                continue
+            one.sighting.label = label
+            break
+    given = [one.sighting for one in found if one.sighting.label is not None]
+    heads = Counter(sighting.label for sighting in given)
+    for sighting in given:
+        raw = sighting.label.raw if sighting.label else ""
+        if heads[sighting.label] < 2 and not is_label(raw) and not is_sponsored(raw):
+            sighting.label = None
+
+
+def _may_label(block: Block) -> bool:
+    """True for a short text that may head a list: a heading, or something that is set like one."""
+    text = block.raw
+    if block.length > _LABEL_LONGEST or sum(map(str.isdigit, text)) > _LABEL_DIGITS or _NO_LABEL.search(text):
+        return False
+    if is_label(text):
+        return True
+    if is_sponsored(text):
+        return is_heading(block) or is_named_title(block)
+    return (is_heading(block) or (block.length <= 40 and is_named_title(block))) and not says_nothing(text)
+
+
+_NO_LABEL = re.compile(r"[@|]")
+
+
+def _junction(one: Block, other: Block) -> tuple[Place | None, Place | None]:
+    """The smallest element that holds both blocks, None for the page; and its child on the first one's side."""
+    above = set(_chain(other.place))
+    branch: Place | None = None
+    for place in _chain(one.place):
+        if place in above:
+            return (None if place.tag in ("body", "main") else place), branch
+        branch = place
+    return None, branch
 
 
 def _meet(one: Block, other: Block, span: int) -> bool:
     """True when two blocks lie in one element of at most so many characters."""
-    above = set(_chain(other.place))
-    meeting = next((place for place in _chain(one.place) if place in above), None)
-    return meeting is not None and meeting.tag not in ("body", "main") and meeting.chars <= span
+    shared, _ = _junction(one, other)
+    return shared is not None and shared.chars <= span
 
 
 def is_byline(block: Block) -> bool:
@@ -286,7 +326,9 @@ def is_byline(block: Block) -> bool:
         return False
     own = block.nodes[0].attributes.get("class") if block.nodes[0].tag != "-text" else None
     named = f"{own or ''} {block.place.named}".lower()
-    return bool(_BYLINE.search(named)) or (len(block.raw.split()) <= 8 and strip_byline_start(block.raw)[1])
+    return bool(_BYLINE.search(named)) or (
+        len(block.raw.split()) <= 8 and strip_byline_start(block.raw)[1] and bool(split_authors(block.raw))
+    )
 
 
 _BYLINE = re.compile(r"byline|(?<![a-z])(?:author|autor|auteur|writer|autore|yazar)(?:s|es|en)?(?![a-z])")
@@ -298,6 +340,16 @@ def _chain(place: Place | None) -> Iterator[Place]:
         place = place.parent
 
 
+def _above(place: Place) -> Iterator[Place]:
+    """The elements around a card in which its list may be."""
+    above: Place | None = place
+    for _ in range(_LIST_ABOVE):
+        if above is None:
+            return
+        yield above
+        above = above.parent
+
+
 def _in_furniture(place: Place, known: dict[Place, bool]) -> bool:
     found = known.get(place)
     if found is None:
@@ -307,6 +359,7 @@ def _in_furniture(place: Place, known: dict[Place, bool]) -> bool:
                 place.tag not in ("body", "main", "article")
                 and place.weight < 400
                 and bool(_FURNITURE.search(place.named))
+                and bool(_FURNITURE.search(_STATE.sub(" ", place.named)))
             )
             or (place.parent is not None and _in_furniture(place.parent, known))
         )

@@ -123,9 +123,10 @@ def _read(blocks: list[Block], found: Body, sightings: list[Sighting], around: l
 
 
 def _lead(text: str, block: Block) -> str:
-    """What a block says before its first link: `Related: `."""
+    """What a block says before its first link: `Related: `, `Lire aussi : (abonnés) `."""
     link = plain(block.links[0].text())
-    return text.partition(link)[0].strip() if link else ""
+    before = text.partition(link)[0].strip() if link else ""
+    return before.partition(":")[0].strip()
 
 
 def _around(blocks: list[Block], found: Body) -> list[Block]:
