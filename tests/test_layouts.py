@@ -31,7 +31,8 @@ def gold_of(name: str) -> dict[str, Any]:
 
 def folded(text: str) -> str:
     """Text as a reader sees it: no stray tags or control characters, white space collapsed."""
-    without_tags = re.sub(r"</?(?:p|br|b|i|em|strong|a|span)\b[^<>]{0,200}>", " ", text)
+    without_tags = re.sub(r"</?(?:b|i|em|strong|a|span)\b[^<>]{0,200}>", "", text)
+    without_tags = re.sub(r"</?(?:p|br)\b[^<>]{0,200}>", " ", without_tags)
     decoded = html.unescape(html.unescape(without_tags))
     return " ".join(re.sub(r"[\x00-\x08\x0b-\x1f\x7f\u00ad\u200b]", "", decoded).split())
 
