@@ -11,13 +11,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
 
-from sqlalchemy import Connection, Engine, func, select, text, update
+from sqlalchemy import Connection, Engine, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from schemas.errors import LoadError, RefusedPage
 from schemas.records import Batch, BatchResult, Counts, ExtractedPage, LoadReport, Page, Part, Rejection
-from schemas.tables import SIGHTINGS_PARTITION_PAGES, LoadedBatch, LoadedPart, QuarantineEntry
+from schemas.tables import LoadedBatch, LoadedPart, QuarantineEntry
 from tasks.postgres.errors import DATABASE_ERRORS, complaint, is_refusal, translated_errors
+from tasks.postgres.partitions import make_partitions
 from tasks.postgres.rows import Row, source_name, storable
 from tasks.postgres.staging import load_pages
 
@@ -38,7 +39,7 @@ def load_batch(
         LoadError: the database cannot take the batch, or its outcomes do not add up.
     """
     with translated_errors():
-        _ensure_partition(engine)
+        make_partitions(engine)
         with engine.begin() as connection:
             batch_id = _open_batch(connection, batch.number, result, run_id, extractor)
             if batch_id is None:
@@ -269,39 +270,3 @@ def _enter_parts(connection: Connection, batch: Batch, result: BatchResult, batc
     if rows:
         rows.sort(key=lambda row: (row["fingerprint"], row["first_record"]))
         connection.execute(insert(LoadedPart).on_conflict_do_nothing(), rows)
-
-
-# --- partitions -------------------------------------------------------------------------------------
-
-
-def _ensure_partition(engine: Engine) -> None:
-    """Make the next partition of the sightings when half of the newest is used.
-
-    Attaching waits for nobody and nobody waits for it, unlike creating it in place.
-    """
-    with engine.begin() as connection:
-        latest: int = connection.execute(text("SELECT last_value FROM pages_id_seq")).scalar_one()
-        number = (latest + SIGHTINGS_PARTITION_PAGES // 2) // SIGHTINGS_PARTITION_PAGES
-        name = f"headline_sightings_p{number}"
-        if _exists(connection, name):
-            return
-        connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('headline_sightings partition'))"))
-        if _exists(connection, name):
-            return
-        first = number * SIGHTINGS_PARTITION_PAGES
-        connection.execute(text(f"CREATE TABLE {name} (LIKE headline_sightings INCLUDING COMMENTS)"))
-        connection.execute(
-            text(
-                f"ALTER TABLE headline_sightings ATTACH PARTITION {name} "
-                f"FOR VALUES FROM ({first}) TO ({first + SIGHTINGS_PARTITION_PAGES})"
-            )
-        )
-
-
-def _exists(connection: Connection, table: str) -> bool:
-    # Not by to_regclass: it may answer from before the lock was waited for.
-    statement = (
-        "SELECT EXISTS (SELECT FROM pg_class WHERE relname = :table AND relnamespace = "
-        "to_regnamespace(current_schema()))"
-    )
-    return bool(connection.scalar(text(statement), {"table": table}))

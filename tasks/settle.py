@@ -345,29 +345,37 @@ _STEPS: dict[str, str | _Noted] = {
         JOIN headline_links l ON l.variant_id = v.id
         JOIN link_targets t ON t.id = l.target_id
         """),
-    # Several articles are none: one story of several outlets, or a title that recurs.
-    "link headlines": f"""
-        UPDATE headlines h
-        SET generic = found.generic, article_id = found.article_id, linked_by = found.linked_by
+    "tell generic headlines": f"""
+        UPDATE headlines h SET generic = NOT h.generic
         FROM (
-            SELECT r.id, g.id IS NOT NULL AS generic,
-                   CASE WHEN h.merged_into IS NOT NULL OR g.id IS NOT NULL THEN NULL
-                        WHEN by_target.number = 1 THEN by_target.article_id
-                        WHEN by_target.number IS NULL AND by_title.number = 1 THEN by_title.article_id
-                   END AS article_id,
-                   CASE WHEN h.merged_into IS NOT NULL OR g.id IS NOT NULL THEN NULL
-                        WHEN by_target.number = 1 THEN 'target'
-                        WHEN by_target.number IS NULL AND by_title.number = 1 THEN 'title'
-                   END AS linked_by
+            SELECT r.id, many.id IS NOT NULL AS generic
             FROM relinked_headlines r
-            JOIN headlines h USING (id)
             LEFT JOIN (
                 SELECT DISTINCT id
                 FROM (
                     SELECT id FROM link_ends WHERE host IS NOT NULL
                     GROUP BY id, host HAVING count(DISTINCT target_id) >= {GENERIC_TARGETS}
-                ) many
-            ) g USING (id)
+                ) hosts
+            ) many USING (id)
+        ) found
+        WHERE h.id = found.id AND h.generic <> found.generic
+        """,
+    # Several articles are none: one story of several outlets, or a title that recurs.
+    "link headlines": """
+        UPDATE headlines h
+        SET article_id = found.article_id, linked_by = found.linked_by
+        FROM (
+            SELECT h.id,
+                   CASE WHEN h.merged_into IS NOT NULL OR h.generic THEN NULL
+                        WHEN by_target.number = 1 THEN by_target.article_id
+                        WHEN by_target.number IS NULL AND by_title.number = 1 THEN by_title.article_id
+                   END AS article_id,
+                   CASE WHEN h.merged_into IS NOT NULL OR h.generic THEN NULL
+                        WHEN by_target.number = 1 THEN 'target'
+                        WHEN by_target.number IS NULL AND by_title.number = 1 THEN 'title'
+                   END AS linked_by
+            FROM relinked_headlines
+            JOIN headlines h USING (id)
             LEFT JOIN (
                 SELECT id, count(DISTINCT article_id) AS number, min(article_id) AS article_id
                 FROM link_ends
@@ -375,16 +383,15 @@ _STEPS: dict[str, str | _Noted] = {
                 GROUP BY id
             ) by_target USING (id)
             LEFT JOIN (
-                SELECT r.id, count(DISTINCT a.article_id) AS number, min(a.article_id) AS article_id
-                FROM relinked_headlines r
+                SELECT h.id, count(DISTINCT a.article_id) AS number, min(a.article_id) AS article_id
+                FROM relinked_headlines
                 JOIN headlines h USING (id)
                 JOIN article_versions a ON a.title_key = h.key_digest
-                GROUP BY r.id
+                GROUP BY h.id
             ) by_title USING (id)
         ) found
         WHERE h.id = found.id
-          AND (h.generic, h.article_id, h.linked_by)
-              IS DISTINCT FROM (found.generic, found.article_id, found.linked_by)
+          AND (h.article_id, h.linked_by) IS DISTINCT FROM (found.article_id, found.linked_by)
         """,
     # --- the ledger
     "close batches": """

@@ -1,0 +1,142 @@
+"""The partitions of `headline_sightings`, each for a range of page ids: made before they are needed, and
+dropped whole when their pages are old.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, Engine, text
+
+from schemas.tables import SIGHTINGS_PARTITION_PAGES
+
+_NAME = re.compile(r"headline_sightings_p(\d+)")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Partition:
+    """The sightings of the pages whose ids divided by the size of a partition give this number."""
+
+    number: int
+
+    @property
+    def name(self) -> str:
+        return f"headline_sightings_p{self.number}"
+
+    @property
+    def first_page(self) -> int:
+        """Its smallest page id."""
+        return self.number * SIGHTINGS_PARTITION_PAGES
+
+    @property
+    def end(self) -> int:
+        """The page id behind its greatest."""
+        return self.first_page + SIGHTINGS_PARTITION_PAGES
+
+
+def make_partitions(engine: Engine, *, ahead: int = SIGHTINGS_PARTITION_PAGES // 2) -> list[Partition]:
+    """Make the partitions that are missing for the page after the last and `ahead` pages more; return them.
+
+    Attaching waits for nobody and nobody waits for it, unlike creating one in place.
+    """
+    with engine.begin() as connection:
+        if not _missing(connection, ahead):
+            return []
+        connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('headline_sightings partition'))"))
+        missing = _missing(connection, ahead)  # again: another process may have made them meanwhile
+        for partition in missing:
+            connection.execute(
+                text(f"CREATE TABLE {partition.name} (LIKE headline_sightings INCLUDING COMMENTS)")
+            )
+            connection.execute(
+                text(
+                    f"ALTER TABLE headline_sightings ATTACH PARTITION {partition.name} "
+                    f"FOR VALUES FROM ({partition.first_page}) TO ({partition.end})"
+                )
+            )
+    return missing
+
+
+def old_partitions(engine: Engine, before: datetime) -> list[Partition]:
+    """The partitions that are full, settled, and whose pages were all fetched before a time.
+
+    Pages of unknown fetch time count by when they were loaded. What this returns stays true: no loader can
+    add to these partitions any more.
+
+    Raises:
+        sqlalchemy.exc.OperationalError: loaders kept the pages busy for longer than a moment.
+    """
+    with engine.begin() as connection:
+        last = _last_page(connection)
+        full = [partition for partition in sorted(_partitions(connection)) if partition.end <= last + 1]
+        if full:
+            _wait_for_loaders(connection)
+    with engine.connect() as connection:
+        return [partition for partition in full if not _is_young(connection, partition, before)]
+
+
+def drop_partition(engine: Engine, partition: Partition) -> int:
+    """Drop a partition; return how many bytes that frees.
+
+    Raises:
+        sqlalchemy.exc.OperationalError: someone kept the sightings busy for longer than a moment.
+    """
+    with engine.begin() as connection:
+        freed: int = connection.execute(
+            text("SELECT coalesce(pg_total_relation_size(to_regclass(:name)), 0)"), {"name": partition.name}
+        ).scalar_one()
+        _be_brief(connection)
+        connection.execute(text(f"DROP TABLE IF EXISTS {partition.name}"))
+        return freed
+
+
+def _wait_for_loaders(connection: Connection) -> None:
+    """Wait until every loader that may hold the id of a page, not committed yet, has ended.
+
+    Loaders lock `pages` before they are given ids, so those that come later get greater ids.
+    """
+    _be_brief(connection)
+    connection.execute(text("LOCK TABLE pages IN SHARE MODE"))
+
+
+def _be_brief(connection: Connection) -> None:
+    """Give up after a moment: whoever comes meanwhile waits behind this transaction."""
+    connection.execute(text("SET LOCAL lock_timeout = '1s'"))
+
+
+def _is_young(connection: Connection, partition: Partition, before: datetime) -> bool:
+    statement = """
+        SELECT EXISTS (
+            SELECT FROM pages p JOIN batches b ON b.id = p.batch_id
+            WHERE p.id >= :first AND p.id < :end
+              AND (b.settled_at IS NULL OR coalesce(p.fetched_at, b.loaded_at) >= :before)
+        )
+        """
+    values = {"first": partition.first_page, "end": partition.end, "before": before}
+    return bool(connection.scalar(text(statement), values))
+
+
+def _missing(connection: Connection, ahead: int) -> list[Partition]:
+    last = _last_page(connection)
+    known = _partitions(connection)
+    numbers = range((last + 1) // SIGHTINGS_PARTITION_PAGES, (last + ahead) // SIGHTINGS_PARTITION_PAGES + 1)
+    return [partition for partition in map(Partition, numbers) if partition not in known]
+
+
+def _last_page(connection: Connection) -> int:
+    """The greatest page id given out."""
+    last: int = connection.execute(text("SELECT last_value FROM pages_id_seq")).scalar_one()
+    return last
+
+
+def _partitions(connection: Connection) -> set[Partition]:
+    # Not by to_regclass: it may answer from before the lock was waited for.
+    names = connection.execute(
+        text(
+            "SELECT relname FROM pg_class WHERE relname ^@ 'headline_sightings_p' AND relkind = 'r' "
+            "AND relnamespace = to_regnamespace(current_schema())"
+        )
+    ).scalars()
+    return {Partition(int(found[1])) for name in names if (found := _NAME.fullmatch(name))}
