@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from datetime import date
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
@@ -54,7 +56,19 @@ def show_rows(rows: Sequence[Any], columns: Sequence[str], json_output: bool, no
 
 def record_table(rows: Sequence[Any], columns: Sequence[str]) -> str:
     """These fields of the records as a table."""
-    return table(columns, [[getattr(row, column) for column in columns] for row in rows])
+    return table(columns, [list(shown_fields(row, columns).values()) for row in rows])
+
+
+def shown_fields(record: Any, names: Sequence[str]) -> dict[str, Any]:
+    """These fields of a record; a fetch time that no page states is said to be unknown."""
+    values = {name: getattr(record, name) for name in names}
+    return {
+        name: "unknown" if value is None and name in FETCH_TIMES else value for name, value in values.items()
+    }
+
+
+FETCH_TIMES = frozenset({"day", "fetched_at", "first_seen_at", "last_seen_at"})
+"""Fields that come from the fetch times of pages."""
 
 
 def found_or_refused(found: Record | None, what: str) -> Record:
@@ -158,86 +172,215 @@ def search_articles(words: tuple[str, ...], limit: int, json_output: bool) -> No
 
 # --- sidebar headlines -------------------------------------------------------------------------------
 
-HEADLINE_COLUMNS = ("id", "sightings", "first_seen_at", "last_seen_at", "article_id", "text")
-
-
+HEADLINE_COLUMNS = ("id", "sightings", "first_seen_at", "last_seen_at", "generic", "article_id", "text")
 HEADLINE_FACTS = (
     "id",
     "text",
+    "generic",
     "article_id",
     "article_title",
-    "sighting_count",
+    "article_url",
+    "sightings",
     "first_seen_at",
     "last_seen_at",
 )
+WORDING_COLUMNS = ("sightings", "first_seen_at", "last_seen_at", "text")
+LINK_COLUMNS = ("sightings", "first_seen_at", "last_seen_at", "article_id", "article_title", "target")
+TIMELINE_COLUMNS = (
+    "day",
+    "source",
+    "label",
+    "sightings",
+    "best_position",
+    "first_seen_at",
+    "last_seen_at",
+    "page_url",
+)
+REVISION_COLUMNS = ("number", "first_seen_at", "last_seen_at", "sightings", "headline_id", "generic", "text")
+
+TIME_BASIS = "Times are those at which pages were fetched, in UTC."
 
 
 @click.group()
 def headlines() -> None:
-    """List, rank and show sidebar headlines: titles that pages list outside their body."""
+    """List, rank, search and show sidebar headlines: titles that pages list outside their body.
+
+    Times are those at which the pages were fetched, in UTC, never those of files or articles; "unknown" where
+    no page says when it was fetched. A generic headline is one text that stands for many stories, such as
+    "Live updates": no single article is behind it.
+    """
 
 
 @headlines.command("list")
 @at_most
 @as_json
 def list_headlines(limit: int, json_output: bool) -> None:
-    """List sidebar headlines, newest first.
+    """List sidebar headlines, newest in the database first.
 
     \b
     Example:
       broadsheet headlines list --limit 50
     """
-    from tasks.postgres import query
+    from tasks.postgres.headlines import list_headlines
 
     with database() as engine:
-        rows = query.list_headlines(engine, limit=limit)
-    show_rows(rows, HEADLINE_COLUMNS, json_output, "No sidebar headlines.")
+        rows = list_headlines(engine, limit=limit)
+    show_headlines(rows, json_output, "No sidebar headlines.")
 
 
 @headlines.command("top")
 @click.option(
-    "--since", type=day, metavar="YYYY-MM-DD", help="Only sightings on pages fetched since this day."
+    "--since", type=day, metavar="YYYY-MM-DD", help="Count only sightings on pages fetched since this day."
 )
 @at_most
 @as_json
 def top_headlines(since: date | None, limit: int, json_output: bool) -> None:
     """Rank sidebar headlines by how often pages list them.
 
+    Since a day, sightings at unknown times do not count. The times shown are the first and the last of all.
+
     \b
-    Example:
-      broadsheet headlines top --since 2025-05-01
+    Examples:
+      broadsheet headlines top
+      broadsheet headlines top --since 2025-05-01 --limit 50
     """
-    from tasks.postgres import query
+    from tasks.postgres.headlines import top_headlines
 
     with database() as engine:
-        rows = query.top_headlines(engine, since=since, limit=limit)
-    show_rows(rows, HEADLINE_COLUMNS, json_output, "No sidebar headlines.")
+        rows = top_headlines(engine, since=since, limit=limit)
+    show_headlines(rows, json_output, f"No sidebar headlines{f' since {since}' if since else ''}.")
+
+
+@headlines.command("search")
+@click.argument("words", nargs=-1, required=True)
+@at_most
+@as_json
+def search_headlines(words: tuple[str, ...], limit: int, json_output: bool) -> None:
+    """Search the texts of sidebar headlines, most seen first.
+
+    All words must occur, in any place; words in double quotes must follow each other; a word behind a minus
+    sign must not occur.
+
+    \b
+    Examples:
+      broadsheet headlines search ferry island
+      broadsheet headlines search '"night train" -strike'
+    """
+    from tasks.postgres.headlines import search_headlines
+
+    with database() as engine:
+        rows = search_headlines(engine, " ".join(words), limit=limit)
+    show_headlines(rows, json_output, "No sidebar headline matches.")
+
+
+def show_headlines(rows: Sequence[Any], json_output: bool, nothing: str) -> None:
+    """Print sidebar headlines, and what their times mean."""
+    show_rows(rows, HEADLINE_COLUMNS, json_output, nothing)
+    if rows and not json_output:
+        click.echo(TIME_BASIS, err=True)
+
+
+def picture(context: click.Context, parameter: click.Parameter, file: Path | None) -> Path | None:
+    """A file to draw into, by its ending."""
+    if file is not None and file.suffix.lower() not in (".svg", ".png"):
+        raise click.BadParameter(f"{file.name!r} must end in .svg or .png.")
+    return file
 
 
 @headlines.command("show")
 @click.argument("headline", type=int, metavar="ID")
+@click.option(
+    "--plot",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    callback=picture,
+    help="Draw its timeline into this file, .svg or .png, whole or not at all; needs matplotlib.",
+)
 @at_most
 @as_json
-def show_headline(headline: int, limit: int, json_output: bool) -> None:
-    """Show one sidebar headline: every wording, and its latest sightings.
+def show_headline(headline: int, plot: Path | None, limit: int, json_output: bool) -> None:
+    """Show one sidebar headline: its wordings, where it leads, where it stood on which day.
+
+    The timeline has a row for each day, source and list, the latest first: how often the headline was placed
+    on a page, how high, and one of the pages.
 
     \b
-    Example:
+    Examples:
       broadsheet headlines show 12 --limit 100
+      broadsheet headlines show 12 --plot timeline.svg
     """
-    from tasks.postgres import query
+    from tasks.postgres.headlines import find_headline
 
+    draw = drawing() if plot else None
     with database() as engine:
-        detail = query.find_headline(engine, headline, limit=limit)
-    found = found_or_refused(detail, f"sidebar headline {headline}")
+        found = found_or_refused(find_headline(engine, headline, limit=limit), f"sidebar headline {headline}")
+        if draw and plot:
+            with _destination(plot) as stream:
+                draw(engine, found.id, stream, plot.suffix[1:].lower())
     if json_output:
         print_json(found)
         return
-    click.echo(facts({name: getattr(found, name) for name in HEADLINE_FACTS}))
-    click.echo(f"\n{record_table(found.variants, ('sightings', 'text'))}\n")
-    click.echo(
-        record_table(found.sightings, ("seen_at", "label", "position", "byline", "page_url", "target"))
-    )
+    click.echo(facts(shown_fields(found, HEADLINE_FACTS)))
+    for heading, rows, count, columns in (
+        ("Wordings", found.wordings, found.wording_count, WORDING_COLUMNS),
+        ("Links", found.links, found.link_count, LINK_COLUMNS),
+        ("Timeline", found.timeline, found.timeline_count, TIMELINE_COLUMNS),
+    ):
+        if rows:
+            more = f" ({len(rows)} of {count:,}; --limit shows more)" if len(rows) < count else ""
+            click.echo(f"\n{heading}{more}\n{record_table(rows, columns)}")
+    click.echo(TIME_BASIS, err=True)
+    if found.link_count and not json_output:
+        click.echo(f"Other texts of its links: broadsheet headlines revisions {found.id}", err=True)
+
+
+def drawing() -> Callable[[Engine, int, BinaryIO, str], None]:
+    """The function that draws timelines.
+
+    Raises:
+        ConfigError: matplotlib is not installed.
+    """
+    try:
+        from flows.plot import draw_headline
+    except ModuleNotFoundError as error:
+        if error.name != "matplotlib":
+            raise
+        raise ConfigError("Plots need matplotlib: pip install 'broadsheet[plot]'.") from None
+    return draw_headline
+
+
+@headlines.command("revisions")
+@click.argument("link", metavar="[ID|URL]", required=False)
+@at_most
+@as_json
+def list_revisions(link: str | None, limit: int, json_output: bool) -> None:
+    """Show how links were reworded: the headlines that each has carried, in the order of time.
+
+    With a link target's URL, of that link; with the ID of a sidebar headline, of the links it stood on, the
+    latest first; with neither, of the links that have carried the most. Spellings and truncations of one
+    headline are no revision. Texts seen only at unknown times come first.
+
+    \b
+    Examples:
+      broadsheet headlines revisions
+      broadsheet headlines revisions 12
+      broadsheet headlines revisions https://harbour.example/lorn-ferry
+    """
+    from tasks.postgres.headlines import revisions
+
+    with database() as engine:
+        rows = revisions(engine, link, limit=limit)
+    if json_output:
+        print_json(rows)
+        return
+    if not rows:
+        click.echo(f"No link {link} has carried a sidebar headline." if link else "No revisions.", err=True)
+        return
+    for number, (target, carried) in enumerate(groupby(rows, key=attrgetter("target"))):
+        shown = list(carried)
+        click.echo("\n" * bool(number) + printable(target))
+        click.echo(record_table(shown, REVISION_COLUMNS))
+    click.echo(TIME_BASIS, err=True)
 
 
 # --- quarantine --------------------------------------------------------------------------------------

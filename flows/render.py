@@ -10,7 +10,7 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, is_dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from unicodedata import category
 
@@ -36,11 +36,13 @@ def _json_value(value: object) -> object:
 
 
 def plain(value: object) -> str:
-    """`value` on one line: no control characters, times to the minute, nothing for None."""
+    """`value` on one line: no control characters, times to the minute in UTC, nothing for None."""
     if value is None:
         return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, datetime):
-        return value.strftime("%Y-%m-%d %H:%M")
+        return value.astimezone(UTC).strftime("%Y-%m-%d %H:%MZ")
     if isinstance(value, float):
         return f"{value:.2f}"
     if isinstance(value, list | tuple):

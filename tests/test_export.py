@@ -81,7 +81,10 @@ def test_headlines(newsroom: Engine) -> None:
     ]
     assert ferry["first_seen_at"] == "2026-03-02T06:00:00+00:00"
     assert ferry["last_seen_at"] == "2026-03-04T06:00:00.25+00:00"
+    assert ferry["generic"] is False
     assert json.loads(csv_rows(newsroom, "headlines")[0]["variants"])
+    assert [row["generic"] for row in csv_rows(newsroom, "headlines")] == ["false", "false"]
+    assert parquet_table(newsroom, "headlines")["generic"].to_pylist() == [False, False]
 
 
 def test_sightings(newsroom: Engine) -> None:

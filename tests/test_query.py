@@ -103,71 +103,6 @@ def test_what_is_no_article_is_none(newsroom: Engine, name: str) -> None:
     assert query.find_article(newsroom, name) is None
 
 
-# --- sidebar headlines -------------------------------------------------------------------------------
-
-
-def test_headlines_are_ranked_by_sightings(newsroom: Engine) -> None:
-    ferry, toll = query.top_headlines(newsroom)
-    assert (ferry.text, ferry.sightings, toll.sightings) == ("FERRY to Arna delayed by storm", 3, 1)
-    assert ferry.first_seen_at == datetime(2026, 3, 2, 6, tzinfo=UTC)
-    assert ferry.last_seen_at == datetime(2026, 3, 4, 6, 0, 0, 250_000, tzinfo=UTC)
-    assert ferry.article_id == query.list_articles(newsroom)[0].id
-    assert query.top_headlines(newsroom, limit=1) == [ferry]
-
-
-def test_sightings_are_counted_since_a_day(newsroom: Engine) -> None:
-    [ferry] = query.top_headlines(newsroom, since=date(2026, 3, 3))
-    assert ferry.sightings == 2
-    assert query.top_headlines(newsroom, since=date(2026, 3, 5)) == []
-
-
-def test_headlines_are_listed_once_each(newsroom: Engine) -> None:
-    listed = query.list_headlines(newsroom)
-    assert sorted((row.text, row.sightings) for row in listed) == [
-        ("FERRY to Arna delayed by storm", 3),
-        ("Toll on the old bridge doubles", 1),
-    ]
-    assert [row.id for row in listed] == sorted((row.id for row in listed), reverse=True)
-
-
-def test_a_headline_is_shown_with_variants_and_sightings(newsroom: Engine) -> None:
-    ferry_id = query.top_headlines(newsroom)[0].id
-    found = query.find_headline(newsroom, ferry_id)
-    assert found is not None
-    assert (found.sighting_count, found.article_title) == (3, FERRY)
-    assert sorted(variant.text for variant in found.variants) == [
-        "FERRY to Arna delayed by storm",
-        "Ferry to Arna delayed by storm",
-        "Ferry to Arna delayed by …",
-    ]
-    assert [(seen.text, seen.label, seen.byline, seen.position) for seen in found.sightings] == [
-        ("Ferry to Arna delayed by …", None, None, 1),
-        ("FERRY to Arna delayed by storm", "Explore", None, 1),
-        ("Ferry to Arna delayed by storm", "Explore", "Bo Lind", 1),
-    ]
-    assert found.sightings[0].page_url == "https://gazette.example/"
-    assert {seen.target for seen in found.sightings} == {"https://gazette.example/ferry"}
-    shown = query.find_headline(newsroom, ferry_id, limit=1)
-    assert shown is not None
-    assert (len(shown.sightings), shown.sighting_count) == (1, 3)
-
-
-def test_a_merged_headline_shows_its_survivor(newsroom: Engine) -> None:
-    survivors = {row.id for row in query.list_headlines(newsroom)}
-    merged = [
-        found.id
-        for number in range(1, 10)
-        if number not in survivors and (found := query.find_headline(newsroom, number)) is not None
-    ]
-    assert merged
-    assert set(merged) <= survivors
-
-
-def test_what_is_no_headline_is_none(newsroom: Engine) -> None:
-    assert query.find_headline(newsroom, 0) is None
-    assert query.find_headline(newsroom, 10**30) is None
-
-
 # --- quarantine --------------------------------------------------------------------------------------
 
 
@@ -212,5 +147,3 @@ def test_an_empty_database_has_a_status(database: Engine) -> None:
     found = query.find_status(database)
     assert (found.articles, found.sightings, found.runs) == (0, 0, [])
     assert not query.list_articles(database)
-    assert not query.list_headlines(database)
-    assert not query.top_headlines(database)

@@ -19,7 +19,7 @@ from schemas.errors import ConfigError
 
 What = Literal["articles", "headlines", "sightings"]
 Format = Literal["csv", "jsonl", "parquet"]
-Kind = Literal["bigint", "double", "text", "texts", "date", "timestamp"]
+Kind = Literal["bigint", "double", "boolean", "text", "texts", "date", "timestamp"]
 
 _CHUNK_BYTES = 256 * 1024
 _PARQUET_ROWS = 10_000
@@ -73,13 +73,14 @@ COLUMNS: dict[What, tuple[ExportedColumn, ...]] = {
         _column("id", "bigint", "Identity key.", "h.id"),
         _column("text", "text", "The text that stands for it.", "h.text"),
         _column("article_id", "bigint", "The article it leads to, where known.", "h.article_id"),
-        _column("sightings", "bigint", "How often pages list it.", "coalesce(v.sightings, 0)"),
-        _column("first_seen_at", "timestamp", "First known fetch time.", "v.first_seen_at"),
-        _column("last_seen_at", "timestamp", "Last known fetch time.", "v.last_seen_at"),
+        _column("sightings", "bigint", "How often pages list it.", "coalesce(t.sightings, 0)"),
+        _column("first_seen_at", "timestamp", "First known fetch time.", "t.first_seen_at"),
+        _column("last_seen_at", "timestamp", "Last known fetch time.", "t.last_seen_at"),
         _column("variants", "texts", "Its texts exactly as seen.", "coalesce(v.variants, '{}')"),
+        _column("generic", "boolean", "True when one text stands for many stories.", "h.generic"),
     ),
     "sightings": (
-        _column("headline_id", "bigint", "The sidebar headline.", "coalesce(h.merged_into, h.id)"),
+        _column("headline_id", "bigint", "The sidebar headline.", "v.headline_id"),
         _column("text", "text", "Its text exactly as seen.", "v.text"),
         _column("label", "text", "Label of the list.", "l.text"),
         _column("position", "bigint", "Place among the sidebar headlines of the page, from 1.", "g.position"),
@@ -96,27 +97,17 @@ COLUMNS: dict[What, tuple[ExportedColumn, ...]] = {
 
 _FROM: dict[What, str] = {
     "articles": "articles a LEFT JOIN sources s ON s.id = a.source_id ORDER BY a.id",
-    "headlines": """headlines h LEFT JOIN (
-            SELECT coalesce(own.merged_into, own.id) AS headline_id,
-                sum(seen.sightings)::bigint AS sightings,
-                min(seen.first_seen_at) AS first_seen_at,
-                max(seen.last_seen_at) AS last_seen_at,
-                array_agg(variant.text ORDER BY variant.id) AS variants
-            FROM headline_variants variant
-            JOIN headlines own ON own.id = variant.headline_id
-            LEFT JOIN (
-                SELECT g.variant_id, count(*) AS sightings,
-                    min(p.fetched_at) AS first_seen_at, max(p.fetched_at) AS last_seen_at
-                FROM headline_sightings g JOIN pages p ON p.id = g.page_id
-                GROUP BY g.variant_id
-            ) seen ON seen.variant_id = variant.id
-            GROUP BY 1
+    "headlines": """headlines h
+        LEFT JOIN headline_totals t ON t.headline_id = h.id
+        LEFT JOIN (
+            SELECT headline_id, array_agg(text ORDER BY id) AS variants
+            FROM headline_variants
+            GROUP BY headline_id
         ) v ON v.headline_id = h.id
         WHERE h.merged_into IS NULL ORDER BY h.id""",
     "sightings": """headline_sightings g
         JOIN pages p ON p.id = g.page_id
         JOIN headline_variants v ON v.id = g.variant_id
-        LEFT JOIN headlines h ON h.id = v.headline_id
         LEFT JOIN sidebar_labels l ON l.id = g.label_id
         LEFT JOIN bylines b ON b.id = g.byline_id
         LEFT JOIN link_targets t ON t.id = g.target_id
@@ -145,7 +136,7 @@ def _csv(engine: Engine, what: What) -> Iterator[bytes]:
     def as_text(column: ExportedColumn) -> str:
         if column.kind == "texts":
             return f"to_json({column.sql})"
-        return f"to_json({column.sql}) #>> '{{}}'" if column.kind == "timestamp" else column.sql
+        return f"to_json({column.sql}) #>> '{{}}'" if column.kind in ("timestamp", "boolean") else column.sql
 
     return _copy(engine, f"COPY ({_select(what, as_text)}) TO STDOUT (FORMAT csv, HEADER)")
 
@@ -175,6 +166,7 @@ def _parquet(engine: Engine, what: What) -> Iterator[bytes]:
     kinds = {
         "bigint": pa.int64(),
         "double": pa.float64(),
+        "boolean": pa.bool_(),
         "text": pa.string(),
         "texts": pa.list_(pa.string()),
         "date": pa.date32(),

@@ -1,4 +1,4 @@
-"""What the command line shows of the database, as small typed records. Reads only.
+"""What the command line shows of articles, the quarantine and runs, as small typed records. Reads only.
 
 Times are aware and in UTC; None where a page states none.
 """
@@ -6,35 +6,26 @@ Times are aware and in UTC; None where a page states none.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime
 from typing import Any, TypeVar
 
 from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
     Connection,
     Engine,
+    Executable,
     Select,
-    cast,
     column,
     func,
-    or_,
     select,
     text,
 )
-from sqlalchemy.orm import aliased
 
 from schemas.tables import (
     Article,
     ArticleVersion,
-    Byline,
-    HeadlineVariant,
-    LinkTarget,
     LoadedBatch,
     QuarantineEntry,
     Run,
-    SidebarLabel,
-    Sighting,
     Source,
     StoredHeadline,
     StoredPage,
@@ -149,7 +140,7 @@ def list_articles(
         statement = statement.where(Article.published_on >= since)
     if until is not None:
         statement = statement.where(Article.published_on <= until)
-    return _fetch(engine, statement, ArticleRow)
+    return fetch(engine, statement, ArticleRow)
 
 
 def search_articles(engine: Engine, words: str, *, limit: int = 20) -> list[ArticleMatch]:
@@ -175,13 +166,13 @@ def search_articles(engine: Engine, words: str, *, limit: int = 20) -> list[Arti
         .outerjoin(Source, Source.id == Article.source_id)
         .order_by(found.c.rank.desc(), Article.id.desc())
     )
-    return _fetch(engine, statement, ArticleMatch)
+    return fetch(engine, statement, ArticleMatch)
 
 
 def find_article(engine: Engine, name: str) -> ArticleDetail | None:
     """The article with this id, or the one found at this URL; None where there is none."""
     with engine.connect() as connection:
-        article_id = _id(name) if name.isdecimal() else _article_at(connection, name)
+        article_id = row_id(name) if name.isdecimal() else _article_at(connection, name)
         versions = select(func.count()).where(ArticleVersion.article_id == Article.id).scalar_subquery()
         statement = (
             select(*_article_columns(ArticleDetail), versions.label("version_count"))
@@ -196,7 +187,7 @@ def find_article(engine: Engine, name: str) -> ArticleDetail | None:
             .where(StoredPage.article_id == article_id)
             .order_by(StoredPage.fetched_at.desc().nulls_last(), StoredPage.id.desc())
         )
-        return ArticleDetail(**row, pages=_records(connection, captures, Capture))
+        return ArticleDetail(**row, pages=records(connection, captures, Capture))
 
 
 def _article_columns(record: type) -> list[Any]:
@@ -224,199 +215,6 @@ def _article_at(connection: Connection, url: str) -> int | None:
         .where(StoredPage.url_key == key, StoredPage.article_id.is_not(None))
         .order_by(StoredPage.fetched_at.desc().nulls_last(), StoredPage.id.desc())
         .limit(1)
-    )
-
-
-# --- sidebar headlines -------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class HeadlineRow:
-    """A sidebar headline in a list."""
-
-    id: int
-    text: str
-    sightings: int
-    """In the time asked for."""
-    first_seen_at: datetime | None
-    last_seen_at: datetime | None
-    article_id: int | None
-    """The article it leads to, where that is loaded."""
-
-
-@dataclass(frozen=True, slots=True)
-class Variant:
-    """A headline's text exactly as seen."""
-
-    text: str
-    sightings: int
-
-
-@dataclass(frozen=True, slots=True)
-class SightingRow:
-    """One placement of a headline on one page."""
-
-    page_id: int
-    seen_at: datetime | None
-    """Fetch time of the page."""
-    page_url: str | None
-    label: str | None
-    position: int
-    text: str
-    byline: str | None
-    target: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class HeadlineDetail:
-    """A sidebar headline with its variants and latest sightings."""
-
-    id: int
-    text: str
-    article_id: int | None
-    article_title: str | None
-    sighting_count: int
-    first_seen_at: datetime | None
-    last_seen_at: datetime | None
-    variants: list[Variant]
-    """Most seen first."""
-    sightings: list[SightingRow]
-    """Latest first, unknown times last; as many as asked for."""
-
-
-def list_headlines(engine: Engine, *, limit: int = 20) -> list[HeadlineRow]:
-    """Sidebar headlines, the newest in the database first."""
-    newest = _survivors().order_by(StoredHeadline.id.desc()).limit(limit).subquery()
-    seen = _sightings().where(_belongs_to(newest.c.id)).lateral()
-    statement = select(newest, *seen.c).join(seen, text("true")).order_by(newest.c.id.desc())
-    return _fetch(engine, statement, HeadlineRow)
-
-
-def top_headlines(engine: Engine, *, since: date | None = None, limit: int = 20) -> list[HeadlineRow]:
-    """Sidebar headlines by how often pages list them, on pages fetched since a day (UTC) if one is given."""
-    counted = select(Sighting.variant_id, func.count().label("sightings")).group_by(Sighting.variant_id)
-    if since is not None:
-        counted = counted.join(StoredPage, StoredPage.id == Sighting.page_id).where(
-            StoredPage.fetched_at >= datetime.combine(since, time(), UTC)
-        )
-    variants = counted.subquery()
-    headline_id = func.coalesce(_Own.merged_into, _Own.id).label("headline_id")
-    sightings = cast(func.sum(variants.c.sightings), BigInteger).label("sightings")
-    most = (
-        select(headline_id, sightings)
-        .join(HeadlineVariant, HeadlineVariant.headline_id == _Own.id)
-        .join(variants, variants.c.variant_id == HeadlineVariant.id)
-        .group_by(headline_id)
-        .order_by(sightings.desc(), headline_id.desc())
-        .limit(limit)
-        .subquery()
-    )
-    survivors = _survivors().subquery()
-    seen = _sightings().where(_belongs_to(most.c.headline_id)).lateral()
-    statement = (
-        select(survivors, most.c.sightings, seen.c.first_seen_at, seen.c.last_seen_at)
-        .join(most, most.c.headline_id == survivors.c.id)
-        .join(seen, text("true"))
-        .order_by(most.c.sightings.desc(), survivors.c.id.desc())
-    )
-    return _fetch(engine, statement, HeadlineRow)
-
-
-def find_headline(engine: Engine, headline_id: int, *, limit: int = 50) -> HeadlineDetail | None:
-    """The sidebar headline with this id, or the one it was merged into; None where there is none."""
-    with engine.connect() as connection:
-        survivor: int | None = connection.scalar(
-            select(func.coalesce(StoredHeadline.merged_into, StoredHeadline.id)).where(
-                StoredHeadline.id == _id(headline_id)
-            )
-        )
-        statement = (
-            select(
-                StoredHeadline.id,
-                StoredHeadline.text,
-                StoredHeadline.article_id,
-                Article.title.label("article_title"),
-            )
-            .outerjoin(Article, Article.id == StoredHeadline.article_id)
-            .where(StoredHeadline.id == survivor)
-        )
-        row = connection.execute(statement).mappings().one_or_none()
-        if row is None or survivor is None:
-            return None
-        counted = _sightings().where(_belongs_to(survivor))
-        seen = connection.execute(counted).one()
-        return HeadlineDetail(
-            **row,
-            sighting_count=seen.sightings,
-            first_seen_at=seen.first_seen_at,
-            last_seen_at=seen.last_seen_at,
-            variants=_records(connection, _variants(survivor), Variant),
-            sightings=_records(connection, _placements(survivor).limit(limit), SightingRow),
-        )
-
-
-def _survivors() -> Select[Any]:
-    """Headlines that were not merged into another."""
-    columns = (StoredHeadline.id, StoredHeadline.text, StoredHeadline.article_id)
-    return select(*columns).where(StoredHeadline.merged_into.is_(None))
-
-
-_Own = aliased(StoredHeadline)
-"""The headline of a variant's own key, which may be merged into another."""
-
-
-def _belongs_to(headline_id: Any) -> ColumnElement[bool]:
-    """Picks the variants of a headline: those with its own key, and those of keys merged into it."""
-    return or_(_Own.id == headline_id, _Own.merged_into == headline_id)
-
-
-def _sightings() -> Select[Any]:
-    """How often and when, over sightings joined with their pages and headlines."""
-    return (
-        select(
-            func.count(Sighting.page_id).label("sightings"),
-            func.min(StoredPage.fetched_at).label("first_seen_at"),
-            func.max(StoredPage.fetched_at).label("last_seen_at"),
-        )
-        .select_from(Sighting)
-        .join(StoredPage, StoredPage.id == Sighting.page_id)
-        .join(HeadlineVariant, HeadlineVariant.id == Sighting.variant_id)
-        .join(_Own, _Own.id == HeadlineVariant.headline_id)
-    )
-
-
-def _variants(headline_id: int) -> Select[Any]:
-    count = func.count(Sighting.page_id).label("sightings")
-    return (
-        select(HeadlineVariant.text, count)
-        .join(_Own, _Own.id == HeadlineVariant.headline_id)
-        .outerjoin(Sighting, Sighting.variant_id == HeadlineVariant.id)
-        .where(_belongs_to(headline_id))
-        .group_by(HeadlineVariant.id)
-        .order_by(count.desc(), HeadlineVariant.id)
-    )
-
-
-def _placements(headline_id: int) -> Select[Any]:
-    return (
-        select(
-            Sighting.page_id,
-            StoredPage.fetched_at.label("seen_at"),
-            StoredPage.url.label("page_url"),
-            SidebarLabel.text.label("label"),
-            Sighting.position,
-            HeadlineVariant.text,
-            Byline.text.label("byline"),
-            LinkTarget.url.label("target"),
-        )
-        .join(StoredPage, StoredPage.id == Sighting.page_id)
-        .join(HeadlineVariant, HeadlineVariant.id == Sighting.variant_id)
-        .join(_Own, _Own.id == HeadlineVariant.headline_id)
-        .outerjoin(SidebarLabel, SidebarLabel.id == Sighting.label_id)
-        .outerjoin(Byline, Byline.id == Sighting.byline_id)
-        .outerjoin(LinkTarget, LinkTarget.id == Sighting.target_id)
-        .where(_belongs_to(headline_id))
-        .order_by(StoredPage.fetched_at.desc().nulls_last(), Sighting.page_id.desc(), Sighting.position)
     )
 
 
@@ -489,7 +287,7 @@ def count_quarantine(engine: Engine) -> list[QuarantineCount]:
         .group_by(QuarantineEntry.reason, QuarantineEntry.stage)
         .order_by(waiting.desc(), QuarantineEntry.reason, QuarantineEntry.stage)
     )
-    return _fetch(engine, statement, QuarantineCount)
+    return fetch(engine, statement, QuarantineCount)
 
 
 def list_quarantine(engine: Engine, *, reason: str | None = None, limit: int = 20) -> list[QuarantineRow]:
@@ -502,7 +300,7 @@ def list_quarantine(engine: Engine, *, reason: str | None = None, limit: int = 2
     )
     if reason is not None:
         statement = statement.where(QuarantineEntry.reason == reason)
-    return _fetch(engine, statement, QuarantineRow)
+    return fetch(engine, statement, QuarantineRow)
 
 
 def find_quarantined(engine: Engine, entry_id: int) -> QuarantineDetail | None:
@@ -513,7 +311,7 @@ def find_quarantined(engine: Engine, entry_id: int) -> QuarantineDetail | None:
         else getattr(QuarantineEntry, field.name)
         for field in fields(QuarantineDetail)
     ]
-    found = _fetch(engine, select(*columns).where(QuarantineEntry.id == _id(entry_id)), QuarantineDetail)
+    found = fetch(engine, select(*columns).where(QuarantineEntry.id == row_id(entry_id)), QuarantineDetail)
     return found[0] if found else None
 
 
@@ -591,7 +389,7 @@ def find_status(engine: Engine, *, runs: int = 5) -> Status:
         ).mappings()
         found = dict(counts.one())
         found["sightings"] = int(found["sightings"])
-        return Status(**found, runs=_records(connection, _runs(runs), RunRow))
+        return Status(**found, runs=records(connection, _runs(runs), RunRow))
 
 
 _DATABASE_BYTES = """(
@@ -608,15 +406,17 @@ def _runs(limit: int) -> Select[Any]:
 # --- rows to records ---------------------------------------------------------------------------------
 
 
-def _fetch(engine: Engine, statement: Select[Any], record: type[Record]) -> list[Record]:
+def fetch(engine: Engine, statement: Executable, record: type[Record]) -> list[Record]:
+    """The answer as records, in a transaction of its own."""
     with engine.connect() as connection:
-        return _records(connection, statement, record)
+        return records(connection, statement, record)
 
 
-def _records(connection: Connection, statement: Select[Any], record: type[Record]) -> list[Record]:
+def records(connection: Connection, statement: Executable, record: type[Record]) -> list[Record]:
+    """The answer as records: a column for each field."""
     return [record(**row) for row in connection.execute(statement).mappings()]
 
 
-def _id(number: int | str) -> int:
+def row_id(number: int | str) -> int:
     """The number as an id; -1, which no row has, where no id can be so large."""
     return int(number) if 0 <= int(number) <= _LARGEST_ID else -1
