@@ -13,7 +13,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from captures import extracted, load, of, rows
+from captures import content, empty, extracted, load, of, rows
 from sqlalchemy import Engine, create_engine, event, text
 
 from schemas.errors import LoadError, TransientLoadError
@@ -29,49 +29,6 @@ WEDNESDAY = MONDAY + timedelta(days=2)
 
 FERRY = Headline("Ferry to Dol delayed", "Explore", "Bo Lind", "https://gazette.example/ferry?utm_source=x")
 TOLL = Headline("Toll doubles", "Most read", None, None)
-
-CONTENT = {
-    "articles": """
-        SELECT encode(a.key, 'hex'), s.name, a.title, a.summary, a.body, a.authors, a.fetched_at, a.url,
-               a.search::text, encode(a.page_key, 'hex')
-        FROM articles a LEFT JOIN sources s ON s.id = a.source_id""",
-    "versions": """
-        SELECT encode(a.key, 'hex'), v.title, v.summary, v.body, encode(v.title_key, 'hex')
-        FROM article_versions v JOIN articles a ON a.id = v.article_id""",
-    "pages": """
-        SELECT encode(p.key, 'hex'), encode(a.key, 'hex'), s.name, p.url, p.fetched_at, p.origin_record
-        FROM pages p LEFT JOIN articles a ON a.id = p.article_id LEFT JOIN sources s ON s.id = p.source_id""",
-    "sightings": """
-        SELECT encode(p.key, 'hex'), g.position, v.text, h.text, t.url, l.text, b.text, encode(ta.key, 'hex')
-        FROM headline_sightings g
-        JOIN pages p ON p.id = g.page_id
-        JOIN headline_variants v ON v.id = g.variant_id
-        LEFT JOIN headlines h ON h.id = v.headline_id
-        LEFT JOIN link_targets t ON t.id = g.target_id
-        LEFT JOIN articles ta ON ta.id = t.article_id
-        LEFT JOIN sidebar_labels l ON l.id = g.label_id
-        LEFT JOIN bylines b ON b.id = g.byline_id""",
-    "headlines": """
-        SELECT h.key, h.text, m.key, encode(a.key, 'hex'), h.linked_by
-        FROM headlines h
-        LEFT JOIN headlines m ON m.id = h.merged_into
-        LEFT JOIN articles a ON a.id = h.article_id""",
-}
-"""What is loaded, by natural keys alone."""
-
-
-def content(engine: Engine) -> dict[str, list[tuple[Any, ...]]]:
-    return {name: sorted(rows(engine, query), key=repr) for name, query in CONTENT.items()}
-
-
-def empty(engine: Engine) -> None:
-    with engine.begin() as connection:
-        connection.execute(
-            text(
-                "TRUNCATE runs, sources, articles, headlines, headline_variants, link_targets,"
-                " headline_sightings, quarantine CASCADE"
-            )
-        )
 
 
 def test_a_new_article_is_loaded_with_all_its_fields(database: Engine) -> None:

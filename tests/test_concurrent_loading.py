@@ -1,0 +1,135 @@
+"""Four processes load overlapping pages at once while a fifth settles: the same as one load in order."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import random
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from multiprocessing.synchronize import Barrier, Event
+
+import pytest
+from captures import content, empty, extracted, of, rows
+from sqlalchemy import Engine
+
+from schemas.records import Batch, Counts, ExtractedPage, Headline
+from schemas.settings import Settings
+from tasks.ledger import start_run
+from tasks.load import load_batch
+from tasks.postgres.database import open_database
+from tasks.settle import settle
+
+LOADERS = 4
+PATIENCE = 120
+"""Seconds after which a process that waits for the others gives up."""
+BEGIN = datetime(2026, 3, 2, 6, tzinfo=UTC)
+
+
+def news(seed: int) -> list[ExtractedPage]:
+    """Captures that have everything in common that pages can have: sources, articles, texts, links."""
+    choose = random.Random(seed)
+    listed = [
+        Headline(form, f"List {number % 4}", choose.choice([None, "Ana Kos", "Bo Lind"]), href)
+        for number in range(40)
+        for plain in [f"Headline number {number} about the ferry to Dol and its {number % 7} crossings"]
+        for form in (plain, plain.upper(), f"{plain} | Gazette", plain[: 30 + number % 9] + "…")
+        for href in (f"https://site-{number % 3}.example/{number}", None)
+    ]
+    listed += [
+        Headline("Live updates", "Latest", None, f"https://site-{n % 2}.example/live/{n}") for n in range(9)
+    ]
+    pages = {}
+    for number in range(300):
+        story = choose.randrange(60)
+        page = extracted(
+            story,
+            url=f"https://site-{story % 3}.example/{story}",
+            title=f"Headline number {story} about the ferry to Dol and its {story % 7} crossings",
+            body=(f"Edition {choose.randrange(3)} of the story.", "What else is known of it."),
+            fetched_at=choose.choice([None, *(BEGIN + timedelta(hours=7 * n) for n in range(30))]),
+            section=f"Section {choose.randrange(3)}",
+            is_article=story % 5 > 0,
+            headlines=choose.sample(listed, 8),
+        )
+        pages[page.key] = replace(page, source=f"Source {story % 3}", origin_record=number)
+    return list(pages.values())
+
+
+def load_in_batches(engine: Engine, pages: list[ExtractedPage], size: int) -> Counts:
+    run_id = start_run(engine, kind="ingest", parameters={}, flow_run_id=None, extractor="1")
+    counts = Counts()
+    for number, start in enumerate(range(0, len(pages), size), 1):
+        result = of(*pages[start : start + size])
+        counts += load_batch(engine, Batch(number), result, run_id=run_id, extractor="1").counts
+    return counts
+
+
+# --- what the processes run -------------------------------------------------------------------------
+
+_settings: Settings
+_begin: Barrier
+_loaded: Event
+
+
+def _enter(settings: Settings, begin: Barrier, loaded: Event) -> None:
+    global _settings, _begin, _loaded
+    _settings, _begin, _loaded = settings, begin, loaded
+
+
+def _load(seed: int, loader: int) -> Counts:
+    """Load three quarters of the pages in an order of one's own: each page meets three loaders."""
+    choose = random.Random(f"{seed} {loader}")
+    mine = [page for number, page in enumerate(news(seed)) if number % LOADERS != loader]
+    choose.shuffle(mine)
+    with open_database(_settings) as engine:
+        _begin.wait(PATIENCE)
+        return load_in_batches(engine, mine, choose.choice([17, 25, 40]))
+
+
+def _keep_settling() -> int:
+    """Settle again and again until the loaders are done; return how many batches that were."""
+    settled = 0
+    with open_database(_settings) as engine:
+        _begin.wait(PATIENCE)
+        while not _loaded.is_set():
+            settled += settle(engine).batches
+            time.sleep(0.02)
+    return settled
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_four_loading_processes_and_one_that_settles(seed: int, settings: Settings, database: Engine) -> None:
+    pages = news(seed)
+    spawn = multiprocessing.get_context("spawn")
+    begin, loaded = spawn.Barrier(LOADERS + 1), spawn.Event()
+    with ProcessPoolExecutor(LOADERS + 1, spawn, _enter, (settings, begin, loaded)) as processes:
+        settling = processes.submit(_keep_settling)
+        loading = [processes.submit(_load, seed, loader) for loader in range(LOADERS)]
+        with contextlib.ExitStack() as stack:
+            stack.callback(loaded.set)
+            together = sum((loader.result() for loader in loading), Counts())
+        assert settling.result() > 0, (
+            "everything was loaded before the first settle: the test shows too little"
+        )
+    settle(database)
+    deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+    assert rows(database, deadlocks) == [(0,)]
+    at_once = content(database)
+
+    empty(database)
+    alone = load_in_batches(database, pages, 50)
+    settle(database)
+    in_order = content(database)
+    for name, expected in in_order.items():
+        assert at_once[name] == expected, name
+
+    assert together.balanced
+    assert together.read == (LOADERS - 1) * len(pages)
+    assert together.read - together.unchanged == len(pages) == alone.read - alone.unchanged
+    assert together.loaded == alone.loaded == len(in_order["articles"])
+    assert len(in_order["sightings"]) == 8 * len(pages)
+    keys = "SELECT count(merged_into), count(article_id), count(*) FILTER (WHERE generic) FROM headlines"
+    assert min(rows(database, keys)[0]) > 0, "nothing merged, linked or generic: the test shows too little"
