@@ -296,6 +296,8 @@ def _worded(text: str, folded: str) -> Kind | None:
         return Kind.SIGNOFF
     if start(folded, "furniture_starts") and length <= 200:
         return Kind.PROMPT
+    if length <= 60 and start(folded, "onward_starts") and word_count(text) <= _ONWARD_WORDS:
+        return Kind.PROMPT
     if is_credit(text):
         return Kind.CREDIT
     if length > 8 and split_label(text)[0]:
@@ -366,6 +368,7 @@ def _shaped(text: str) -> Kind:
     return Kind.SHORT
 
 
+_ONWARD_WORDS = 6
 _PROMPT_LINES = 5
 _PROMPTED = (Kind.HEADLINE, Kind.SHORT, Kind.SENTENCE)
 
