@@ -14,7 +14,7 @@ from typing import Any, Literal, NoReturn
 
 import click
 
-from flows.database_commands import db
+from flows.database_commands import db, maintain
 from flows.listings import articles, export, headlines, quarantine, status
 from flows.options import reading, running, selection
 from schemas.errors import BroadsheetError, ConfigError, PageError
@@ -131,7 +131,7 @@ def _page_bytes(file: Path) -> bytes:
     return content
 
 
-for each in (status, articles, headlines, quarantine, export, db):
+for each in (status, articles, headlines, quarantine, export, maintain, db):
     broadsheet.add_command(each)
 
 

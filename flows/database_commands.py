@@ -1,4 +1,4 @@
-"""The commands `broadsheet db …`."""
+"""The commands `broadsheet maintain` and `broadsheet db …`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,36 @@ from contextlib import suppress
 import click
 
 from schemas.errors import ConfigError
+
+
+@click.command()
+@click.option(
+    "--keep-sightings",
+    type=click.IntRange(min=1),
+    metavar="DAYS",
+    help="Drop sightings of pages fetched longer ago. Default: keep all.",
+)
+def maintain(keep_sightings: int | None) -> None:
+    """Settle what a run left behind, and make room for the sightings to come.
+
+    Sightings are kept for ever unless told otherwise. They are dropped a million pages at a time, once all
+    of these were fetched longer ago; pages of unknown fetch time count by when they were loaded. Pages,
+    articles, headlines, and what the sightings come to by day, source and list stay.
+
+    \b
+    Examples:
+      broadsheet maintain
+      broadsheet maintain --keep-sightings 400
+    """
+    from schemas.settings import Settings
+    from tasks.maintain import maintain as upkeep
+    from tasks.postgres.database import open_database
+    from tasks.settle import settle
+
+    with open_database(Settings.from_environment()) as engine:
+        if batches := settle(engine).batches:
+            click.echo(f"Settled batches that a run left behind: {batches:,}.")
+        click.echo(upkeep(engine, keep_sightings=keep_sightings).sentence)
 
 
 @click.group()

@@ -1,4 +1,4 @@
-"""The Prefect tasks: one for each batch, one that settles the headlines. Everything else is plain Python."""
+"""The Prefect tasks: a batch, settling the headlines, upkeep. Everything else is plain Python."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from schemas.records import Batch, BatchResult, LoadReport
 from tasks.archive import Archive
 from tasks.extract import EXTRACTOR_VERSION
 from tasks.load import load_batch
+from tasks.maintain import MaintenanceReport, maintain
 from tasks.settle import SettleReport, settle
 
 RETRIES = 5
@@ -78,3 +79,16 @@ def load_batch_step(number: int, work: BatchWork) -> LoadReport:
 def settle_step(engine: Engine) -> SettleReport:
     """Derive headlines from the variants that came in."""
     return settle(engine)
+
+
+@task(
+    name="maintain",
+    cache_policy=NO_CACHE,
+    retries=RETRIES,
+    retry_delay_seconds=exponential_backoff(backoff_factor=1),
+    retry_jitter_factor=0.5,
+    retry_condition_fn=is_transient,
+)
+def maintain_step(engine: Engine, keep_sightings: int | None) -> MaintenanceReport:
+    """Make partitions of the sightings ahead, drop those that are too old."""
+    return maintain(engine, keep_sightings=keep_sightings)

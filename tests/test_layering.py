@@ -15,7 +15,15 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("schemas", "tasks", "flows")
 DATABASE = {"sqlalchemy", "alembic", "psycopg"}
 STEPS = "tasks.steps"
-MAY_IMPORT_DATABASE = ("tasks.postgres", "tasks.ledger", "tasks.load", "tasks.replay", "tasks.settle", STEPS)
+MAY_IMPORT_DATABASE = (
+    "tasks.postgres",
+    "tasks.ledger",
+    "tasks.load",
+    "tasks.maintain",
+    "tasks.replay",
+    "tasks.settle",
+    STEPS,
+)
 """Every other module of `tasks` is pure: a worker process may import it."""
 
 

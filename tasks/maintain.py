@@ -1,0 +1,91 @@
+"""Upkeep of the sightings: partitions ahead of what is loaded, and old ones dropped where that is wanted.
+
+What the sightings come to by day, headline and link stays when they are dropped. Maintaining again changes
+nothing, and neither loaders nor readers wait for longer than a moment.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TypeVar
+
+from sqlalchemy import Engine
+
+from schemas.errors import TransientLoadError
+from schemas.tables import SIGHTINGS_PARTITION_PAGES
+from tasks.postgres.errors import translated_errors
+from tasks.postgres.partitions import Partition, drop_partition, make_partitions, old_partitions
+
+AHEAD = 2 * SIGHTINGS_PARTITION_PAGES
+"""Pages for which partitions are made."""
+TRIES = 10
+PAUSE_SECONDS = 1.0
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class MaintenanceReport:
+    """What maintaining did."""
+
+    made: tuple[Partition, ...] = ()
+    dropped: tuple[Partition, ...] = ()
+    bytes_freed: int = 0
+
+    @property
+    def sentence(self) -> str:
+        """What was done, for people."""
+        if not self.made and not self.dropped:
+            return "Nothing to do."
+        told = []
+        if self.made:
+            told.append(f"Made room for the sightings of {_pages(self.made)}.")
+        if self.dropped:
+            told.append(f"Dropped the sightings of {_pages(self.dropped)}: {self.bytes_freed / 1e6:,.0f} MB.")
+        return " ".join(told)
+
+
+def _pages(partitions: Sequence[Partition]) -> str:
+    return "pages " + ", ".join(f"{each.first_page:,} to {each.end - 1:,}" for each in partitions)
+
+
+def maintain(
+    engine: Engine, *, keep_sightings: int | None = None, pause: float = PAUSE_SECONDS
+) -> MaintenanceReport:
+    """Make partitions of the sightings ahead, and drop those that are too old.
+
+    Args:
+        engine: the database.
+        keep_sightings: days to keep; None keeps all. A partition is dropped as a whole, once it is full,
+            its batches are settled, and each of its pages was fetched (loaded, where its fetch time is
+            unknown) longer ago.
+        pause: seconds between two tries, where loaders or readers are in the way.
+
+    Raises:
+        TransientLoadError: they were in the way each time; what is done stays done, call again.
+    """
+    made = make_partitions(engine, ahead=AHEAD)
+    dropped: list[Partition] = []
+    freed = 0
+    if keep_sightings is not None:
+        before = datetime.now(UTC) - timedelta(days=keep_sightings)
+        for partition in _patiently(partial(old_partitions, engine, before), pause):
+            freed += _patiently(partial(drop_partition, engine, partition), pause)
+            dropped.append(partition)
+    return MaintenanceReport(tuple(made), tuple(dropped), freed)
+
+
+def _patiently(work: Callable[[], T], pause: float) -> T:
+    """Try again while others are in the way, and let them go on between two tries."""
+    for _ in range(TRIES - 1):
+        try:
+            with translated_errors():
+                return work()
+        except TransientLoadError:
+            time.sleep(pause)
+    with translated_errors():
+        return work()
