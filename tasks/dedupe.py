@@ -12,11 +12,11 @@ import hashlib
 import re
 import unicodedata
 from bisect import bisect_left
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 
 from schemas.records import Extraction
 from tasks.fields import urls
-from tasks.fields.labels import strip_decoration
+from tasks.fields.labels import strip_credit, strip_decoration
 from tasks.fields.outlets import strip_outlet
 
 ELLIPSIS = "…"
@@ -24,24 +24,23 @@ ELLIPSIS = "…"
 MIN_TRUNCATED = 15
 """Shorter truncated keys say too little to be joined to anything."""
 
-_TRUNCATED = re.compile(r"[\s,;:–—-]*(?:…|\.{3,}|\[(?:…|\.{3})\])\s*$")
-_APOSTROPHES = dict.fromkeys(map(ord, "‘’‚‛′ʼ´`＇ʹ"), "'")
+_TRUNCATED = re.compile(r"[\s,;:–—-]*(?:…|‥|\.{3,}|[\[(](?:…|\.{3})[\])])[\s…‥.]*$")
+_APOSTROPHES = dict.fromkeys(map(ord, "‘’‚‛′ʻʼ´`＇ʹ"), "'")
 _DASHES = dict.fromkeys(map(ord, "‐‑‒–—―−﹣－⁃"), "-")
-_KEEP = frozenset("'%+?&@°/")
-_INSIDE_WORD = re.compile(r"(?<=[^\W_])'(?=[^\W_])")
-_INSIDE_NUMBER = re.compile(r"(?<=\d)[.,:](?=\d)")
+_ROUNDS = 3
+"""Times that decoration is looked for: an outlet may stand before a date, and that before an author."""
 
 
 def is_truncated(text: str) -> bool:
     """True when the text ends in … or three dots, behind any outlet's name."""
-    return _TRUNCATED.search(strip_outlet(strip_decoration(text))) is not None
+    return _TRUNCATED.search(_bare(text)) is not None
 
 
 def headline_key(text: str) -> str:
     """The normal form of a headline; texts with equal keys are the same headline.
 
     Case, quotes, dashes, kinds of space, Unicode form, outlet names, list decoration (numbering,
-    labels, times) and end punctuation do not count; figures, names and `?` do. The key of a
+    labels, times, authors) and end punctuation do not count; figures, names and `?` do. The key of a
     truncated text ends in `…`. Never empty for a text that shows anything.
 
     >>> headline_key("VIDEO: “Storks” return — to Dol | Arna Post")
@@ -49,12 +48,34 @@ def headline_key(text: str) -> str:
     >>> headline_key("Two charged over theft of chur…")
     'two charged over theft of chur…'
     """
-    bare = strip_outlet(strip_decoration(text))
+    bare = _bare(text)
     cut = _TRUNCATED.search(bare)
     if cut:
         bare = bare[: cut.start()]
     key = _fold(bare) or _fold(text) or unicodedata.normalize("NFC", text).strip()
     return key + ELLIPSIS if cut else key
+
+
+def _bare(text: str) -> str:
+    """The headline without what a page writes around it, in one Unicode form."""
+    bare = _plain(text)
+    for _ in range(_ROUNDS):
+        shorter = strip_credit(strip_outlet(strip_decoration(bare)))
+        if shorter == bare:
+            break
+        bare = shorter
+    return bare
+
+
+def _plain(text: str) -> str:
+    """Text in one Unicode form, without what does not show and without pictures in front."""
+    if text.isascii():
+        return text
+    text = unicodedata.normalize("NFKC", text.translate(_VISIBLE))
+    first = 0
+    while first < len(text) and unicodedata.category(text[first]) in _PICTORIAL:
+        first += 1
+    return text[first:]
 
 
 def group_headlines(texts: Sequence[str]) -> list[Hashable]:
@@ -63,8 +84,7 @@ def group_headlines(texts: Sequence[str]) -> list[Hashable]:
     A truncated text takes the key of the one whole text that starts with it; where there is none, or
     more than one, it keeps its own.
 
-    >>> keys = group_headlines(["Ferry to Dol delayed", "Ferry to Dol …", "FERRY TO DOL DELAYED"])
-    >>> len(set(keys))
+    >>> len(set(group_headlines(["Ferry to Dol delayed again", "Ferry to Dol dela…"])))
     1
     """
     keys = [headline_key(text) for text in texts]
@@ -112,34 +132,51 @@ def _digest(texts: Iterable[str]) -> str:
     return hashlib.blake2b(folded.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
+class _Table(dict[int, str | None]):
+    """What `str.translate` makes of a code point, worked out when it is first met."""
+
+    def __init__(self, known: dict[int, str], meaning: Callable[[str, str], str | None]) -> None:
+        super().__init__(known)
+        self._meaning = meaning
+
+    def __missing__(self, code: int) -> str | None:
+        character = chr(code)
+        self[code] = self._meaning(character, unicodedata.category(character))
+        return self[code]
+
+
+def _visible(character: str, category: str) -> str | None:
+    return None if category == "Cf" or character == "\ufe0f" else character
+
+
+def _folded(character: str, category: str) -> str | None:
+    """A letter, mark, digit or sign that carries meaning as it is, a digit of any script as ASCII."""
+    if category == "Nd":
+        return str(unicodedata.digit(character))
+    if category[0] in "LNM" or category == "Sc" or character in "'.,:-%+±?&@°/":
+        return character
+    return None if category == "Cf" else " "
+
+
+_PICTORIAL = frozenset(["So", "Sk", "Zs", "Mn", "Cc"])
+_VISIBLE = _Table(_APOSTROPHES | {ord("İ"): "i", ord("\n"): " ", ord("\t"): " "}, _visible)
+_LIKE = str.maketrans("ıё؟⁄×άέήίόύώϊϋΐΰ", "iе?/xαεηιουωιυιυ", "ـ")
+"""What capitals, languages and keyboards write in two ways: one of them."""
+_FOLDED = _Table(_APOSTROPHES | _DASHES, _folded)
+_LOOSE_QUOTE = re.compile(r"(?<![^\W_])'|'(?![^\W_])")
+_LOOSE_MARK = re.compile(r"(?<!\d)[.,:]|[.,:](?!\d)|-(?!\d)|(?<=\S)-")
+_THOUSANDS = re.compile(r"(?<![\d.,])(\d{1,3}(?:,\d{3})+)(?![\d.,])")
+_UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\u0e00-\u0e7f"
+_NO_SPACE = re.compile(rf"(?<=\d) (?=[%°€$£¥₹₽₺])| (?=\?)|(?<=[{_UNSPACED}]) | (?=[{_UNSPACED}])|(?<=\?)\?+")
+
+
 def _fold(text: str) -> str:
     """Letters, digits and the few signs that carry meaning, in one case and one Unicode form."""
-    text = unicodedata.normalize("NFKC", text.replace("İ", "i")).translate(_APOSTROPHES).translate(_DASHES)
-    text = unicodedata.normalize("NFC", text.casefold())
-    text = _INSIDE_WORD.sub("\x01", text)
-    text = _INSIDE_NUMBER.sub(_protect, text)
-    folded: list[str] = []
-    for position, character in enumerate(text):
-        category = unicodedata.category(character)
-        if category[0] in "LNM" or character in _KEEP - {"'"} or category == "Sc":
-            folded.append(character)
-        elif character in "\x01\x02\x03\x04":
-            folded.append("'.,:"["\x01\x02\x03\x04".index(character)])
-        elif character == "-" and _is_minus(text, position):
-            folded.append(character)
-        elif category == "Cf" or character == "'":
-            continue
-        else:
-            folded.append(" ")
-    return " ".join("".join(folded).split())
-
-
-def _protect(match: re.Match[str]) -> str:
-    return {".": "\x02", ",": "\x03", ":": "\x04"}[match.group()]
-
-
-def _is_minus(text: str, position: int) -> bool:
-    """A dash right before a figure and behind a space: `-5 degrees`, not `5-4`."""
-    before = text[position - 1] if position else " "
-    after = text[position + 1] if position + 1 < len(text) else " "
-    return before.isspace() and after.isdigit()
+    if text.isascii():
+        text = text.casefold()
+    else:
+        text = unicodedata.normalize("NFKC", text.translate(_VISIBLE)).casefold()
+        text = unicodedata.normalize("NFC", text.translate(_LIKE))
+    text = _LOOSE_MARK.sub(" ", _LOOSE_QUOTE.sub("", text.translate(_FOLDED)))
+    text = _THOUSANDS.sub(lambda found: found[1].replace(",", ""), text)
+    return _NO_SPACE.sub("", " ".join(text.split()))

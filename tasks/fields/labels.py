@@ -7,11 +7,13 @@ from functools import cache
 
 from tasks.fields.dates import find_dates, month_number
 from tasks.fields.lexicon import alternation, fold, start, words
+from tasks.fields.people import is_name
 
 MOST_HEADLINES = 1_000
 """Sidebar headlines kept of one page, the first ones. Pages with more are archives or hostile."""
 _LABEL_LENGTH = 60
 _HEADLINE_LENGTH = 400
+_BRACKETS = "【】《》〔〕[]()■◆●▼◎ "
 _EDGES = " \t\u00a0|:»›>→•·*–—-▸▶►+#"
 
 
@@ -22,7 +24,7 @@ def label_text(text: str) -> str:
 
 def is_label(text: str) -> bool:
     """True for the label of a list of headlines: Recommended, Explore, Most read, Lo más leído …"""
-    folded = fold(label_text(text))
+    folded = fold(label_text(text).strip(_BRACKETS))
     if not folded or len(folded) > _LABEL_LENGTH:
         return False
     if folded in words("list_labels"):
@@ -40,11 +42,13 @@ def is_sponsored(text: str) -> bool:
     )
 
 
-_NUMBER = re.compile(r"^(?:#\d{1,2}|\d{1,2}[.):])\s*(?=[^\W\d_]|[\"'“‘«¿¡])")
+_NUMBER = re.compile(r"^(?:(?:#\d{1,2}|\d{1,2}[.):])\s*|0\d\s+)(?=[^\W\d_]|[\"'“‘«¿¡])")
 _CLOCK = re.compile(
     r"^(?:[01]?\d|2[0-3])[:.h][0-5]\d\s?(?:uhr\b|h\b|[ap]\.?m\.?)?\s*[|·•–—-]?\s*", re.IGNORECASE
 )
-_COUNT = re.compile(r"\s*(?:\(\d{1,5}\)|💬\s?\d{1,5})$")
+_TIME_BEHIND = re.compile(
+    r"\s*[|·•]\s*(?:[01]?\d|2[0-3])[:.h][0-5]\d(?:\s?(?:uhr|h|[ap]\.?m\.?))?$", re.IGNORECASE
+)
 _OUTLET = re.compile(r"^[A-ZÀ-Þ][\w.&]*(?:\s[A-ZÀ-Þ][\w.&]*){0,3}\s-\s(?=\S)")
 
 
@@ -52,7 +56,7 @@ _OUTLET = re.compile(r"^[A-ZÀ-Þ][\w.&]*(?:\s[A-ZÀ-Þ][\w.&]*){0,3}\s-\s(?=\S)
 def _glued_label() -> re.Pattern[str]:
     """A label run into the headline: `RelatedOutlet - `, `ALSO READ | `, `Mehr zum Thema: `."""
     return re.compile(
-        rf"^(?P<label>{alternation('list_labels')})(?P<mark>\s?[:|»›→]\s*|\.\s+|\s+[-–—]\s+|(?=[^\W\d_]))",
+        rf"^(?P<label>{alternation('list_labels')})(?P<mark>\s?[:|»›→]\s*|\.\s+|\s+[-–—]\s+|(?=[^\W\d_]|\s))",
         re.IGNORECASE,
     )
 
@@ -60,8 +64,29 @@ def _glued_label() -> re.Pattern[str]:
 @cache
 def _kicker() -> re.Pattern[str]:
     return re.compile(
-        rf"^(?:[\[(]\s?)?(?:{alternation('kickers')})(?:\s?[\])])?\s?(?:[:|•·]|\s[-–—]|(?<=[\])]))\s*",
+        rf"^(?:[\[(【]\s?)?(?:{alternation('kickers')})(?:\s?[\])】])?\s?(?:[:：|•·]|\s[-–—]|(?<=[\])】]))\s*",
         re.IGNORECASE,
+    )
+
+
+_SHOUTED = re.compile(r"^([^\W\d_]{4,}(?:\s[^\W\d_]{4,})?)\.\s+(?=\S)")
+
+
+@cache
+def _tag() -> re.Pattern[str]:
+    """A kicker behind the headline: `[Video]`, `(Photos)`, `– video`."""
+    kickers, joint = alternation("kickers"), alternation("joined_kickers")
+    return re.compile(
+        rf"\s*(?:[(\[](?:(?:{joint})\s?)?(?:{kickers})[)\]]|\s[-–—]\s(?:{kickers}))$", re.IGNORECASE
+    )
+
+
+@cache
+def _count() -> re.Pattern[str]:
+    """The number of comments. A bare `(34)` stays: it may be an age, a year or the part of a series."""
+    comments = alternation("comments")
+    return re.compile(
+        rf"\s*(?:💬\s?\d{{1,5}}|[(|·•\[]?\s*(?<!\d)\d{{1,5}}\s(?:{comments})[)\]]?)$", re.IGNORECASE
     )
 
 
@@ -73,12 +98,25 @@ def _category() -> re.Pattern[str]:
 
 @cache
 def _ago() -> re.Pattern[str]:
-    units, after = alternation("ago_units"), alternation("ago")
+    units, after, updated = alternation("ago_units"), alternation("ago"), alternation("updated")
+    one = r"\d{1,3}|an?|ein(?:er|em)?|une?|una?"
     return re.compile(
-        rf"[\s|·•,–—-]*(?:(?:{after})\s(?:\d{{1,3}}|an?|ein(?:er|em)?|une?|una?)\s?(?:{units})\.?(?!\w)"
-        rf"|(?<!\d)(?:\d{{1,3}}|an?)\s?(?:{units})\.?\s(?:{after}))\s*$",
+        rf"(?P<mark>[\s|·•,–—-]*)(?:(?<!\w)(?:{updated})\s)?"
+        rf"(?:(?<!\w)(?:{after})\s(?:{one})\s?(?P<unit>{units})\.?(?!\w)"
+        rf"|(?<!\d)(?:\d{{1,3}}|(?<!\w)an?)\s?(?P<units>{units})\.?\s(?:{after}))\s*$",
         re.IGNORECASE,
     )
+
+
+def _without_age(text: str) -> str:
+    """Text without `2 hours ago` behind it. Months and years need a mark: `King died 20 years ago`."""
+    found = _ago().search(text)
+    if not found or found.start() < _LEAST:
+        return text
+    unit = fold(found["unit"] or found["units"])
+    if unit in words("ago_long_units") and not found["mark"].strip(" \t\u00a0,"):
+        return text
+    return text[: found.start()]
 
 
 @cache
@@ -97,8 +135,10 @@ def split_label(text: str) -> tuple[str | None, str]:
         found = _glued_label().match(rest)
         if not found:
             break
-        name, following = found.group("label"), rest[found.end() :].lstrip()
-        if not following or (not found.group("mark").strip() and not _glued(name, rest[found.end() :])):
+        name, behind = found["label"], rest[found.end() :]
+        following = behind.lstrip()
+        marked = found["mark"].strip() or name.endswith(":")
+        if not following or not (marked or _glued(name, behind) or _invites(name, behind)):
             break
         label = label or name
         rest = following
@@ -110,26 +150,38 @@ def _glued(label: str, following: str) -> bool:
     return label[:1].isupper() and label[-1:].islower() and following[:1].isupper()
 
 
+def _invites(label: str, following: str) -> bool:
+    """True for a label that only asks to read on, so that a space is enough: `À lire aussi L’île …`."""
+    return following[:1].isspace() and fold(label) in words("invitations")
+
+
 def _number(text: str) -> re.Match[str] | None:
     """A list's number in front (`3. Storm nears`), not a date's or a count's (`3. Mai`, `2. Bundesliga`)."""
     found = _NUMBER.match(text)
     if found and found.group().rstrip().endswith("."):
-        noun = fold(text[found.end() : found.end() + 40]).partition(" ")[0].rstrip(":,.!?")
-        if month_number(noun) or noun in words("counted_nouns"):
-            return None
+        following = text[found.end() : found.end() + 40]
+        noun = fold(following).partition(" ")[0].rstrip(":,.!?")
+        if following[0].islower() or month_number(noun) or noun in words("counted_nouns"):
+            return None  # `3. köprü`, `2. Verdächtiger`: an ordinal
     return found
 
 
 _LEAD = re.compile(
-    r".{0,40}?(?:[\d:|•·\])]|\s[–—-]|category)"
+    r".{0,40}?(?:[\d:：|•·\])】]|\.\s|\s[–—-]|category)"
 )  # cheap signs that there may be something to take off
 _TRAIL = re.compile(r"\d|(?<!\w)an?\s\S+\s\S+$|(?<!\w)(?:une?|una|ein(?:er|em)?)\s\S+$")
+_LEAST = 8
+_LEAST_BYTES = 18  # in scripts of long code points a few characters say as much
+
+
+def _says_enough(text: str) -> bool:
+    return len(text) >= _LEAST or len(text.encode()) >= _LEAST_BYTES
 
 
 def _without(text: str, *patterns: re.Pattern[str]) -> str:
     for pattern in patterns:
         shorter = pattern.sub("", text, count=1)
-        if len(shorter) >= 8:
+        if _says_enough(shorter):
             text = shorter
     return text
 
@@ -139,15 +191,77 @@ def strip_decoration(text: str) -> str:
     text = text[:_HEADLINE_LENGTH].strip(" \t\u00a0|•·►▶▸")
     label, rest = split_label(text)
     if label:
-        text = _OUTLET.sub("", rest, count=1)
+        glued = text[len(label) : len(label) + 1].isalpha()
+        text = _OUTLET.sub("", rest, count=1) if glued else rest
     numbered = _number(text)
-    if numbered and len(text) - numbered.end() >= 8:
+    if numbered and _says_enough(text[numbered.end() :]):
         text = text[numbered.end() :]
     if _LEAD.match(text):
         text = _without(text, _CLOCK, _category(), _kicker(), _category())
+        shouted = _SHOUTED.match(text)
+        if shouted and shouted[1].isupper() and fold(shouted[1]) in words("kickers"):
+            text = text[shouted.end() :]
     if _TRAIL.search(text):
-        text = _without(text, _COUNT, _reading(), _ago())
+        text = _without_age(_without(text, _count(), _TIME_BEHIND, _reading()))
     return strip_trailing_date(text).strip(" \t\u00a0|•·")
+
+
+def strip_credit(text: str) -> str:
+    """A headline's text without a kicker or an author behind it: `[Video]`, `– by Jane Doe`.
+
+    An author goes only where a mark, a missing space or a capital that the sentence does not ask for
+    shows that the words are none of the headline's: `condemned by Jane Doe` and, in a headline that
+    is capitalised throughout, `Covered By Jane Doe` stay.
+    """
+    if text.endswith((")", "]")) or " - " in text or " – " in text or " — " in text:
+        text = _without(text, _tag())
+    found = _byline().search(text)
+    if not found or not _says_enough(text[: found.start()]):
+        return text
+    before = text[: found.start()]
+    name = found["name"]
+    sure = found["mark"] or (found["by"][0].isupper() and (not found["space"] or _in_sentence_case(before)))
+    return before if sure and len(name.split()) > 1 and is_name(name) else text
+
+
+@cache
+def _byline() -> re.Pattern[str]:
+    name = r"[^\W\d_][\w.'’-]{0,20}(?:\s[^\W\d_][\w.'’-]{0,20}){1,3}"
+    return re.compile(
+        rf"(?:(?P<mark>\s*[|•·]\s*|\s+[–—-]\s+)|(?P<space>\s*))(?P<by>(?:{alternation('headline_bylines')}))"
+        rf"\s(?P<name>{name}(?:\s(?:and|und|et|y|e|&)\s{name})?)$",
+        re.IGNORECASE,
+    )
+
+
+def _in_sentence_case(text: str) -> bool:
+    """True where an ordinary word begins with a small letter: the headline is not capitalised throughout."""
+    return any(
+        len(word) > 3 and word.isalpha() and word.islower() and word not in _SMALL_IN_TITLES
+        for word in text.split()
+    )
+
+
+_SMALL_IN_TITLES = frozenset(
+    [
+        *(
+            "with",
+            "from",
+            "over",
+            "into",
+            "onto",
+            "upon",
+            "after",
+            "about",
+            "under",
+            "than",
+            "that",
+            "against",
+        ),
+        *("between", "through", "amid", "during", "before", "behind", "among", "without", "within", "around"),
+        *("across", "toward", "towards", "until", "since", "near", "like", "when", "what", "your", "their"),
+    ]
+)
 
 
 _TAIL = 40
@@ -156,7 +270,11 @@ _GLUED_DATE = re.compile(r"(?<=[^\W\d_A-Z])(?=[A-Z][a-z]{2,8}\.?\s\d)|(?<=[^\W\d
 
 
 def strip_trailing_date(text: str) -> str:
-    """Text without a date at its end, glued or after a separator; a date inside the sentence stays."""
+    """Text without a date at its end, glued or after a separator.
+
+    A date inside the sentence stays, and so does one that tells the pieces of a series apart:
+    `Morning briefing | May 3, 2025`.
+    """
     cut = max(0, len(text) - _TAIL)
     tail = text[cut:]
     if not _DIGIT.search(tail):
@@ -168,5 +286,16 @@ def strip_trailing_date(text: str) -> str:
                 begin = cut + spot + dated.start
                 before = text[:begin]
                 if spot or before.rstrip(" ")[-1:] in "|·•-–—,)(" or not before.strip():
-                    return before.rstrip(" |·•-–—,(") if len(before) >= 8 else text
+                    before = before.rstrip(" |·•-–—,(")
+                    return text if len(before) < _LEAST or _is_serial(before) else before
     return text
+
+
+def _is_serial(title: str) -> bool:
+    """True for the title of a series, which only its date completes."""
+    folded = f" {fold(title)} "
+    if title.isascii() and len(folded.split()) < 4:
+        return True
+    return any(
+        f" {word} " in folded or (word[0] > "\u3000" and word in folded) for word in words("dated_titles")
+    )

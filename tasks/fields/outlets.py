@@ -4,44 +4,89 @@ from __future__ import annotations
 
 import json
 import re
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, lru_cache
 from importlib.resources import files
 
-_SEPARATOR = re.compile(r"\s+(?:[-–—|•·»«]|::|/)\s+")
+from tasks.fields.lexicon import fold, words
+
+_SEPARATOR = re.compile(
+    r"\s*(?P<bar>[|¦│｜]|(?<=\s)(?:::|//)(?=\s))\s*"
+    r"|\s+(?P<mark>--|[-–—·•»«/])\s+|(?P<colon>\s?[:：])(?!\d)\s?|_"
+)
+_ENCLOSED = re.compile(r"\s*[(\[]([^()\[\]]{2,40})[)\]]$")
 _DOMAIN = re.compile(
     r"(?:www\.)?[\w-]{2,40}\.(?:com|org|net|info|news|tv|co|eu|[a-z]{2})(?:\.[a-z]{2})?", re.IGNORECASE
 )
+_ASSOCIATION = re.compile(r"\be\.\s?V\.$")
 _WORD = re.compile(r"[^\W_]+")
+_LONGEST_NAME = 60
 _MAX_NAME_WORDS = 5
 _MIN_TITLE_WORDS = 3
+_MIN_GENERIC_WORDS = 4
+"""A title of fewer words may be a rubric (`Live updates | Dol`), which only its other part tells apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Cues:
+    """`data/outlets.json`, which says what each list means."""
+
+    anywhere: frozenset[str]
+    with_others: frozenset[str]
+    names: frozenset[str]
+    small: frozenset[str]
+    endings: tuple[str, ...]
 
 
 @cache
-def _cues() -> tuple[frozenset[str], frozenset[str]]:
+def _cues() -> _Cues:
     lists = json.loads(files("tasks.fields").joinpath("data/outlets.json").read_text("utf-8"))
-    return frozenset(lists["anywhere"]), frozenset(lists["with_others"])
+    return _Cues(
+        frozenset(lists["anywhere"]),
+        frozenset(lists["with_others"]),
+        frozenset(_plain(name) for name in lists["names"]),
+        frozenset(_plain(name) for name in lists["small"]),
+        tuple(lists["endings"]),
+    )
+
+
+def _plain(name: str) -> str:
+    return " ".join(_WORD.findall(name.casefold()))
 
 
 def is_outlet(name: str) -> bool:
-    """True when a short text names an outlet: a domain, or words that outlets are called by.
+    """True when a short text names an outlet: a domain, a known name, or words that outlets are called by.
 
-    >>> is_outlet("The Harbour Gazette"), is_outlet("Trump"), is_outlet("report")
-    (True, False, False)
+    >>> is_outlet("The Harbour Gazette"), is_outlet("Le Monde"), is_outlet("Trump"), is_outlet("report")
+    (True, True, False, False)
     """
-    if _DOMAIN.fullmatch(name.strip()):
+    name = name.strip()
+    return 2 <= len(name) <= _LONGEST_NAME and _is_outlet(name)
+
+
+@lru_cache(maxsize=4096)  # the same few names stand behind all headlines of a site
+def _is_outlet(name: str) -> bool:
+    if _DOMAIN.fullmatch(name) or _ASSOCIATION.search(name):
         return True
-    words = _WORD.findall(name)
-    if not 1 <= len(words) <= _MAX_NAME_WORDS or not words[0][:1].isupper() | words[0][:1].isalpha():
+    parts = _WORD.findall(name)
+    if not parts:
         return False
-    if any(word[:1].islower() and len(word) > 3 for word in words):
+    cues = _cues()
+    plain = _plain(name)
+    if plain in cues.small or (plain in cues.names and not name[0].islower() | (len(plain) < 2)):
+        return True
+    if name.endswith(cues.endings) and len(parts) <= _MAX_NAME_WORDS:
+        return True
+    if len(parts) > _MAX_NAME_WORDS or not parts[0][:1].isalpha():
+        return False
+    if any(word[:1].islower() and len(word) > 3 for word in parts):
         return False  # running text: "more news from Berlin"
-    anywhere, with_others = _cues()
-    folded = [word.casefold() for word in words]
-    if any(word in anywhere for word in folded):
+    folded = [word.casefold() for word in parts]
+    if any(word in cues.anywhere for word in folded):
         return True
     return (
         len(folded) > 1
-        and folded[-1] in with_others
+        and folded[-1] in cues.with_others
         and folded[-1] not in {"the", "le", "el", "la", "die", "der"}
     )
 
@@ -50,43 +95,61 @@ def strip_outlet(text: str) -> str:
     """The headline without an outlet's name before or behind it; the text itself where there is none.
 
     Behind a vertical bar any short name goes, since nothing else is written there; behind a dash only
-    what reads as an outlet: `Tariffs hurt - minister` stays whole.
+    what reads as an outlet: `Tariffs hurt - minister` stays whole. Behind a name that was taken off, a
+    section goes too: `… - Crime - The Guardian`.
 
     >>> strip_outlet("Ferry cut to two sailings | Skerry Post")
     'Ferry cut to two sailings'
     """
-    for _ in range(3):
-        stripped = _strip_once(text)
+    named = False
+    for _ in range(4):
+        stripped = _strip_once(text, named)
         if stripped == text:
             break
-        text = stripped
+        text, named = stripped, True
     return text
 
 
-def _strip_once(text: str) -> str:
+def _strip_once(text: str, named: bool) -> str:
+    if text.endswith((")", "]")):
+        enclosed = _ENCLOSED.search(text)
+        if enclosed and _is_title(text[: enclosed.start()]) and is_outlet(enclosed.group(1)):
+            return text[: enclosed.start()]
     separators = list(_SEPARATOR.finditer(text))
     if not separators:
         return text
     last = separators[-1]
     title, name = text[: last.start()].rstrip(), text[last.end() :].strip()
-    if _is_title(title) and (is_outlet(name) or ("|" in last.group() and _is_bare_name(name))):
+    if _is_title(title) and (is_outlet(name) or _is_aside(name, title, last, named)):
         return title
     first = separators[0]
     name, title = text[: first.start()].strip(), text[first.end() :].lstrip()
-    if _is_title(title) and is_outlet(name):
+    if is_outlet(name) and _is_title(title) and (not first["colon"] or _is_long(title)):
         return title
     return text
 
 
+def _is_aside(name: str, title: str, separator: re.Match[str], named: bool) -> bool:
+    """True for a name that is no part of the news because of what parts it from the title."""
+    mark = separator["mark"]
+    if separator["bar"] or (mark == "»" and "«" not in title) or (named and mark == "--"):
+        return _is_long(title) and _is_bare_name(name)
+    return named and mark is not None and fold(name) in words("categories")
+
+
 def _is_title(text: str) -> bool:
-    return len(_WORD.findall(text)) >= _MIN_TITLE_WORDS or len(text) >= 12
+    return len(text) >= 12 or len(text.encode()) >= 18 or len(_WORD.findall(text)) >= _MIN_TITLE_WORDS
+
+
+def _is_long(text: str) -> bool:
+    return len(_WORD.findall(text)) >= _MIN_GENERIC_WORDS or (not text.isascii() and len(text.encode()) >= 36)
 
 
 def _is_bare_name(text: str) -> bool:
     """A few capitalised words without a figure: what stands behind a bar when it is no part of the news."""
-    words = _WORD.findall(text)
+    parts = _WORD.findall(text)
     return (
-        1 <= len(words) <= 4
+        1 <= len(parts) <= 4
         and not any(character.isdigit() for character in text)
-        and all(not word[:1].islower() or len(word) <= 3 for word in words)
+        and all(not word[:1].islower() or len(word) <= 3 for word in parts)
     )
