@@ -20,7 +20,7 @@ from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 from rich.cells import cell_len, set_cell_size
 from sqlalchemy import Engine
 
@@ -31,12 +31,15 @@ from tasks.postgres.headlines import find_headline as find
 HOURLY_UP_TO = timedelta(days=3)
 """A life this short is drawn by the hour."""
 
+LEAST_HOURS = timedelta(hours=12)
+"""However short a life, a picture shows so much of the day around it."""
+
 MOST_ROWS, MOST_TEXTS = 40, 8
 """Lists, and texts of its links, that a picture shows; it says how many it leaves out."""
 
 WIDTH = 10.0
 """Inches; everything below is in inches, too."""
-RIGHT, BARS, GAP, TEXT_ROW, AXIS, NOTE = 1.5, 1.7, 0.14, 0.36, 0.5, 0.22
+RIGHT, BARS, GAP, TEXT_ROW, AXIS, NOTE = 1.6, 1.7, 0.14, 0.36, 0.5, 0.22
 
 INK, MUTED, FAINT = "#1c2430", "#69707a", "#e3e5e8"
 COLOURS = ("#1f6f8b", "#d9822b", "#5f8f4e", "#b5443f", "#7b68a6", "#2fa098", "#c7a22c", "#8a6a50")
@@ -137,15 +140,16 @@ def timeline_figure(detail: HeadlineDetail, hours: Sequence[Hour], texts: Sequen
     reworded = _reworded(texts, detail.id)
     window = _window(bars, step, reworded)
 
-    notes = list(_notes(detail, known, len(rows) - len(shown), len(texts)))
+    others = reworded[0].revisions - len(reworded) if reworded else 0
+    notes = list(_notes(detail.sightings - known, len(rows) - len(shown), others))
     title = textwrap.wrap(plain(detail.text), 72 if cell_len(detail.text) < 1.5 * len(detail.text) else 38)
-    title = [*title[:3], "…"] if len(title) > 4 else title
+    title = [*title[:2], f"{title[2]} …"] if len(title) > 3 else title
     row_height = 0.27 if len(shown) <= 25 else 0.21
     labels = [_shortened(f"{row.source} · {row.label}", 36) for row in shown]
-    left = 0.45 + max((0.073 * cell_len(label) for label in labels), default=0.4)
+    left = 0.4 + max((0.07 * cell_len(label) for label in labels), default=1.0)
     head = 0.35 + 0.3 * len(title) + 0.32
     lists_height = row_height * max(len(shown), 1)
-    texts_height = 0.3 + TEXT_ROW * len(reworded) if reworded else 0.0
+    texts_height = GAP + TEXT_ROW * len(reworded) if reworded else 0.0
     height = head + BARS + GAP + lists_height + texts_height + AXIS + NOTE * len(notes) + 0.12
 
     figure = Figure(figsize=(WIDTH, height), facecolor="white")
@@ -154,7 +158,7 @@ def timeline_figure(detail: HeadlineDetail, hours: Sequence[Hour], texts: Sequen
         axes = figure.add_axes(
             (left / WIDTH, 1 - (top + tall) / height, (WIDTH - left - RIGHT) / WIDTH, tall / height)
         )
-        axes.tick_params(length=0, labelsize=8.5, labelcolor=MUTED, labelbottom=False)
+        axes.tick_params(length=0, pad=7, labelsize=8.5, labelcolor=MUTED, labelbottom=False)
         axes.spines[:].set_visible(False)
         axes.set_axisbelow(True)
         axes.grid(axis="x", color=FAINT, linewidth=0.8)
@@ -167,16 +171,14 @@ def timeline_figure(detail: HeadlineDetail, hours: Sequence[Hour], texts: Sequen
         say(line, 0.28 + 0.3 * number, 15, INK, "bold")
     say(_summary(detail, rows), head - 0.38, 9.5)
     upper = panel(head, BARS)
-    _draw_bars(upper, bars, step, sources, colours)
+    _draw_bars(upper, bars, step, colours)
     lists = panel(head + BARS + GAP, lists_height)
     _draw_rows(lists, shown, labels, colours, window)
     panels = [upper, lists]
     if reworded:
-        below = head + BARS + GAP + lists_height
-        say("Texts of its link", below + 0.08, 8.5, MUTED, "bold")
-        panels.append(panel(below + 0.3, texts_height - 0.3))
+        panels.append(panel(head + BARS + GAP + lists_height + GAP, texts_height - GAP))
         _draw_texts(panels[-1], reworded, detail.id, window)
-        _mark_rewordings(upper, lists, reworded, window)
+        _mark_rewordings(panels, reworded, window)
     for axes in panels:
         axes.set_xlim(*window)
     _time_axis(panels, rows != [])
@@ -244,6 +246,9 @@ def _window(bars: Bars, step: timedelta, reworded: Sequence[Revision]) -> tuple[
         return 0.0, 1.0
     first, last = min(begins), max(begins) + step
     life = last - first
+    room = max(LEAST_HOURS, 3 * step) - life
+    if room > timedelta(0):
+        first, last = first - room / 2, last + room / 2
     for text in reworded:
         if text.first_seen_at and text.last_seen_at:
             first = min(first, max(text.first_seen_at, min(begins) - life))
@@ -256,18 +261,21 @@ def _summary(detail: HeadlineDetail, rows: Sequence[Row]) -> str:
     sources = len({row.source for row in rows})
     said = [
         _number(detail.sightings, "sighting"),
-        _number(len(rows), "list") + f" of {_number(sources, 'source')}" if rows else "",
+        f"{_number(len(rows), 'list')} of {_number(sources, 'source')}" if rows else "",
         f"{plain(detail.first_seen_at)} to {plain(detail.last_seen_at)}" if rows else "",
         "one text for many stories" if detail.generic else "",
     ]
     return "  ·  ".join(part for part in said if part)
 
 
-def _notes(detail: HeadlineDetail, known: int, lists: int, texts: int) -> Iterator[str]:
-    if detail.sightings > known:
-        yield f"Not drawn: {_number(detail.sightings - known, 'sighting')} at unknown times."
+def _notes(unknown: int, lists: int, texts: int) -> Iterator[str]:
+    """What a picture leaves out."""
+    if unknown > 0:
+        yield f"Not drawn: {_number(unknown, 'sighting')} at unknown times."
     if lists > 0:
         yield f"Not drawn below the bars: {_number(lists, 'more list')} with fewer sightings."
+    if texts > 0:
+        yield f"Not drawn: {_number(texts, 'more text')} of its link."
 
 
 def _number(count: int, what: str) -> str:
@@ -281,26 +289,28 @@ def _shortened(text: str, cells: int) -> str:
 # --- drawing -----------------------------------------------------------------------------------------
 
 
-def _draw_bars(
-    axes: Axes, bars: Bars, step: timedelta, sources: Sequence[str], colours: dict[str, str]
-) -> None:
+def _draw_bars(axes: Axes, bars: Bars, step: timedelta, colours: dict[str, str]) -> None:
+    """One bar an hour or day; what each source adds to it, those without a colour of their own together."""
+    parts: dict[str, Counter[datetime]] = {colour: Counter() for colour in (*colours.values(), OTHER_SOURCES)}
+    for source, counts in bars.items():
+        parts[colours.get(source, OTHER_SOURCES)].update(counts)
     below: Counter[datetime] = Counter()
-    width = step / timedelta(days=1)
-    for source in sources:
-        moments = sorted(bars[source])
+    for colour, counts in parts.items():
+        moments = sorted(counts)
         axes.bar(
             [_days(moment) for moment in moments],
-            [bars[source][moment] for moment in moments],
+            [counts[moment] for moment in moments],
             bottom=[below[moment] for moment in moments],
-            width=width,
+            width=step / timedelta(days=1),
             align="edge",
-            color=colours.get(source, OTHER_SOURCES),
+            color=colour,
             edgecolor="white",
-            linewidth=0.7,
+            linewidth=0.5,
         )
-        below.update(bars[source])
+        below.update(counts)
     axes.grid(axis="y", color=FAINT, linewidth=0.8)
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     axes.set_ylim(0, max(below.values(), default=1) * 1.15)
     unit = "hour" if step == timedelta(hours=1) else "day"
     axes.set_ylabel(f"sightings a{'n' * (unit == 'hour')} {unit}", fontsize=8.5, color=MUTED)
@@ -320,16 +330,7 @@ def _draw_rows(
         begin, end = spans[0][0], max(begin + long for begin, long in spans)
         axes.plot([begin, end], [place, place], color=colour, linewidth=1.2, alpha=0.45, zorder=2)
         axes.broken_barh(spans, (place - 0.29, 0.58), facecolors=colour, zorder=3)
-        axes.annotate(
-            f"{row.sightings:,}×  best #{row.best_position}",
-            (1, place),
-            xycoords=("axes fraction", "data"),
-            xytext=(8, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=8.5,
-            color=MUTED,
-        )
+        _beside(axes, place, f"{row.sightings:,}×  best #{row.best_position}")
     if not rows:
         axes.text(
             0.5, 0, "None of its sightings has a known time.", ha="center", va="center", color=MUTED,
@@ -337,6 +338,20 @@ def _draw_rows(
         )  # fmt: skip
     axes.set_yticks(range(len(rows)), labels, color=INK)
     axes.set_ylim(max(len(rows), 1) - 0.5, -0.5)
+
+
+def _beside(axes: Axes, place: int, text: str) -> None:
+    """Say something to the right of a row."""
+    axes.annotate(
+        text,
+        (1, place),
+        xycoords=("axes fraction", "data"),
+        xytext=(8, 0),
+        textcoords="offset points",
+        va="center",
+        fontsize=8.5,
+        color=MUTED,
+    )
 
 
 def _days(moment: datetime | None) -> float:
@@ -360,7 +375,7 @@ def _draw_texts(axes: Axes, texts: Sequence[Revision], headline_id: int, window:
     least = (window[1] - window[0]) * 0.005
     for place, text in enumerate(texts):
         own = text.headline_id == headline_id
-        axes.broken_barh([_span(text, least)], (place + 0.18, 0.2), facecolors=INK if own else OTHER_SOURCES)
+        axes.broken_barh([_span(text, least)], (place + 0.24, 0.18), facecolors=INK if own else OTHER_SOURCES)
         axes.annotate(
             f"{text.number}  {_shortened(plain(text.text), 96)}",
             (0, place),
@@ -369,22 +384,23 @@ def _draw_texts(axes: Axes, texts: Sequence[Revision], headline_id: int, window:
             fontsize=8.5,
             color=INK if own else MUTED,
             weight="bold" if own else "normal",
+            bbox={"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none"},
+            zorder=5,
         )
-    axes.set_yticks([])
+        _beside(axes, place, f"{text.sightings:,}×  from {text.first_seen_at:%Y-%m-%d}")
+    axes.set_yticks([0], ["texts of its link"])
     axes.set_ylim(len(texts) - 0.5, -0.5)
 
 
-def _mark_rewordings(
-    upper: Axes, lists: Axes, texts: Sequence[Revision], window: tuple[float, float]
-) -> None:
+def _mark_rewordings(panels: Sequence[Axes], texts: Sequence[Revision], window: tuple[float, float]) -> None:
     """A line where a text takes the place of another, with its number on top."""
     for text in texts[1:]:
         begin = _days(text.first_seen_at)
         if not window[0] <= begin <= window[1]:
             continue
-        for axes in (upper, lists):
+        for axes in panels:
             axes.axvline(begin, color=INK, linewidth=0.8, linestyle=(0, (3, 3)), zorder=4)
-        upper.annotate(
+        panels[0].annotate(
             str(text.number),
             (begin, 1),
             xycoords=("data", "axes fraction"),
@@ -408,4 +424,5 @@ def _time_axis(panels: Sequence[Axes], known: bool) -> None:
         axes.xaxis.set_major_formatter(formatter)
     if known:
         panels[-1].tick_params(labelbottom=True)
+        panels[-1].xaxis.get_offset_text().set(fontsize=8.5, color=MUTED)
         panels[-1].set_xlabel("fetch time of the pages, UTC", fontsize=8.5, color=MUTED)

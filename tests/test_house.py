@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,7 @@ def test_one_lock_serves_every_platform(python: str, system: str, machine: str) 
     groups = project["dependency-groups"]
     wanted = [
         (run, project["project"]["dependencies"] + groups["build"]),
-        (dev, groups["dev"] + project["project"]["optional-dependencies"]["parquet"]),
+        (dev, [*groups["dev"], *chain(*project["project"]["optional-dependencies"].values())]),
         (peers, groups["peers"]),
     ]
     for versions, requirements in wanted:
