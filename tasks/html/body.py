@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from tasks.clean import letters
 from tasks.fields import lexicon
@@ -48,7 +49,12 @@ def is_running_text(block: Block) -> bool:
 
 def is_other(place: Place) -> bool:
     """True for an element that its tag or class sets apart from the body."""
-    return place.tag in _OTHER_TAGS or bool(_OTHER.search(place.named) and not _BODY.search(place.named))
+    return place.tag in _OTHER_TAGS or _is_named_other(place.named)
+
+
+@lru_cache(maxsize=4096)  # many elements share their classes
+def _is_named_other(named: str) -> bool:
+    return bool(_OTHER.search(named)) and not _BODY.search(named)
 
 
 @dataclass(slots=True)

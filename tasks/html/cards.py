@@ -17,6 +17,7 @@ from tasks.html.body import weigh
 
 SHORTEST = 12
 _LONGEST = 250
+_LEAST_LEFT = 8
 _KICKER_LONGEST = 50
 _HEADLINE_LONGEST = 160
 _TEASER_SHORTEST = 90
@@ -53,22 +54,22 @@ def headline_of(card: Card, own: set[str]) -> tuple[Block, list[LexborNode]] | N
     no kicker before it.
     """
     fitting = [
-        (block, nodes)
+        (block, nodes, text)
         for block, nodes in card.blocks
         if weigh(text := shown(nodes)) >= SHORTEST and len(text) <= _LONGEST and letters(text) not in own
     ]
-    fitting = [(block, nodes) for block, nodes in fitting if not says_nothing(shown(nodes))]
+    if len(fitting) > 1:
+        fitting = [part for part in fitting if not says_nothing(part[2])]
     if not fitting:
         return None
-    block, nodes = min(fitting, key=lambda part: _rank(part[0])) if len(fitting) > 1 else fitting[0]
-    if _rank(block) > _NAMED_RANK and len(fitting) > 1 and _is_kicker(shown(nodes), shown(fitting[1][1])):
-        block, nodes = fitting[1]
-    text = shown(nodes)
+    block, nodes, text = min(fitting, key=lambda part: _rank(part[0])) if len(fitting) > 1 else fitting[0]
+    if len(fitting) > 1 and _rank(block) > _NAMED_RANK and _is_kicker(text, fitting[1][2]):
+        block, nodes, text = fitting[1]
     if len(text.split()) < 3 and weigh(text) < 25 and not is_heading(block):
         return None
     nodes = title_nodes(nodes)
     text = shown(nodes)
-    return (block, nodes) if weigh(text) >= 8 and not says_nothing(text) else None
+    return (block, nodes) if weigh(text) >= _LEAST_LEFT and not says_nothing(text) else None
 
 
 _NAMED_RANK = 7
@@ -167,7 +168,7 @@ def _title_part(parts: list[tuple[LexborNode, int]]) -> LexborNode:
 
 
 def is_beside(node: LexborNode) -> bool:
-    """True for an element set beside a headline: a time, a badge, a kicker, a count, words for screen readers."""
+    """True for an element beside a headline: a time, a badge, a kicker, a count, words for screen readers."""
     if node.tag == "time":
         return True
     text = " ".join((node.text() or "").split())

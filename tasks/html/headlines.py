@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from selectolax.lexbor import LexborNode
 
@@ -28,7 +29,7 @@ from tasks.html.links import NOT_PAGES, Site, ends_like_story, is_section, leads
 
 _FURNITURE_TAGS = frozenset(("nav", "footer", "menu", "form", "address"))
 _FURNITURE = re.compile(
-    r"breadcrumb|cookie|consent|(?<![a-z])(?:\w{0,12}nav|navbar|navigation|menu|submenu|footer|tag-?list|tag-?cloud|keywords?|"
+    r"breadcrumb|cookie|consent|(?<![a-z])(?:(?:global|main|top|side|sub|local|site|mega|primary|secondary)?-?nav|navbar|navigation|menu|submenu|footer|tag-?list|tag-?cloud|keywords?|"
     r"social|sharing|share|byline|comments?|disqus|pagination|pager|advert\w*|sponsor\w*|outbrain|taboola)(?![a-z])"
     r"|(?<![a-z0-9])ads?(?![a-z0-9])"
 )
@@ -45,7 +46,7 @@ _LABELS_BACK = 6
 _BESIDE_LABEL = 60
 """Characters that may stand with a label before its list: "See all", a line of explanation."""
 _LIST_LEAST = 3
-_LIST_ABOVE = 8
+_LIST_ABOVE = 7
 _LIST_SHARE = 0.4
 """Share of a list's link text that must read like headlines."""
 _PROSE = 600
@@ -81,7 +82,8 @@ class _Found:
     """A card on its way to being a sighting, and what stands around it."""
 
     sighting: Sighting
-    text: str
+    folded: str
+    """The letters of its text."""
     labels: list[Block]
     """What may be its list's label, the nearest last."""
 
@@ -131,24 +133,35 @@ def _cards(
             return
         closed, card = card, None
         chosen = headline_of(closed, own)
-        target = site.story(closed.href)
         block, nodes = chosen or closed.blocks[0]
         text = shown(nodes)
         size = weigh(text)
-        titled = chosen is not None and target is not None and _reads_like_headline(text, target)
+        target = (
+            site.story(closed.href)
+            if chosen is not None and _reads_like_headline(text, closed.href)
+            else None
+        )
+        titled = (
+            size
+            if target is not None and (size >= _LETTERS or len(text.split()) >= _WORDS or is_heading(block))
+            else 0
+        )
         for place in _above(block.place):
-            entry = lists.setdefault(place, _List())
+            entry = lists.get(place)
+            if entry is None:
+                entry = lists[place] = _List()
             entry.links += 1
             entry.linked += size
-            if titled and (size >= _LETTERS or len(text.split()) >= _WORDS or is_heading(block)):
-                entry.titled += size
-        if not titled or closed.paid or target is None:
+            entry.titled += titled
+        if target is None or closed.paid:
             return
         before = found[-1].sighting if found else None
         if before is not None and before.href == target and _meet(before.block, block, _CARD_SPAN):
             return  # the card's teaser, behind a byline or a date
         byline = next((b for b, _ in closed.blocks if b is not block and is_byline(b)), None)
-        found.append(_Found(Sighting(block, nodes, target, byline=byline), text, labels[-_LABELS_BACK:]))
+        found.append(
+            _Found(Sighting(block, nodes, target, byline=byline), letters(text), labels[-_LABELS_BACK:])
+        )
 
     for block in blocks:
         if len(found) == MOST_HEADLINES:
@@ -165,7 +178,11 @@ def _cards(
                 found[-1].sighting.byline = found[-1].sighting.byline or block
             continue
         targets = [] if _is_sentence(block, paragraphs) else list(_targets(block))
-        if _may_label(block) and (not targets or _links_to_all(block, targets[0][1])):
+        if (
+            block.length <= _LABEL_LONGEST
+            and (not targets or _links_to_all(block, targets[0][1]))
+            and _may_label(block)
+        ):
             close()
             labels.append(block)
             continue
@@ -180,7 +197,7 @@ def _cards(
 
 
 def _targets(block: Block) -> Iterator[tuple[list[LexborNode], str, bool]]:
-    """The links that a block consists of: the elements that show each, where it leads, whether it is an ad."""
+    """The links that a block consists of: the elements that show each, where it leads, if it is an ad."""
     if block.place.link is not None:
         link = next((place.node for place in _chain(block.place) if place.tag == "a"), None)
         if not block.place.link.startswith(NOT_PAGES):
@@ -198,7 +215,7 @@ def _is_paid(link: LexborNode) -> bool:
 
 
 def _is_sentence(block: Block, paragraphs: set[Place]) -> bool:
-    """True for a sentence with links in it: words that are no label before the first, or words behind the last."""
+    """True for a sentence with links in it: words, but no label, before the first or behind the last."""
     if not block.links or block.length - block.linked < 3 or is_heading(block):
         return False
     text = block.raw
@@ -216,7 +233,7 @@ def _is_sentence(block: Block, paragraphs: set[Place]) -> bool:
 
 def _links_to_all(block: Block, href: str) -> bool:
     """True for a list's label that leads to the whole list."""
-    return (is_heading(block) or is_named_title(block)) and leads_to_list(href)
+    return is_heading(block) and leads_to_list(href)
 
 
 def _reads_like_headline(text: str, target: str) -> bool:
@@ -232,13 +249,12 @@ def _without_repeats(found: list[_Found]) -> list[_Found]:
     targets: dict[str, set[str]] = {}
     texts: dict[str, set[str]] = {}
     for one in found:
-        text = letters(one.text)
-        targets.setdefault(text, set()).add(one.sighting.href.partition("?")[0])
-        texts.setdefault(one.sighting.href, set()).add(text)
+        targets.setdefault(one.folded, set()).add(one.sighting.href.partition("?")[0])
+        texts.setdefault(one.sighting.href, set()).add(one.folded)
     return [
         one
         for one in found
-        if len(targets[letters(one.text)]) <= _MOST_TARGETS and len(texts[one.sighting.href]) <= _MOST_TEXTS
+        if len(targets[one.folded]) <= _MOST_TARGETS and len(texts[one.sighting.href]) <= _MOST_TEXTS
     ]
 
 
@@ -265,18 +281,16 @@ def _assign_labels(found: list[_Found]) -> None:
     """
     held = Counter(place for one in found for place in _chain(one.sighting.block.place))
     for one in found:
-        block = one.sighting.block
-        own = letters(one.text)
         for label in reversed(one.labels):
-            if letters(label.raw) == own:
-                continue
-            shared, branch = _junction(label, block)
+            shared, branch = _junction(label, one.sighting.block)
             if shared is None or shared.chars > _LABEL_SPAN:
                 break
             paid = is_sponsored(label.raw)
             if branch is not None and branch.chars > label.length + _BESIDE_LABEL and not paid:
                 continue  # heads a section of its own
             if held[shared] < 2 and not paid and not is_label(label.raw):
+                continue
+            if letters(label.raw) == one.folded:
                 continue
             one.sighting.label = label
             break
@@ -291,7 +305,7 @@ def _assign_labels(found: list[_Found]) -> None:
 def _may_label(block: Block) -> bool:
     """True for a short text that may head a list: a heading, or something that is set like one."""
     text = block.raw
-    if block.length > _LABEL_LONGEST or sum(map(str.isdigit, text)) > _LABEL_DIGITS or _NO_LABEL.search(text):
+    if sum(map(str.isdigit, text)) > _LABEL_DIGITS or _NO_LABEL.search(text):
         return False
     if is_label(text):
         return True
@@ -304,7 +318,7 @@ _NO_LABEL = re.compile(r"[@|]")
 
 
 def _junction(one: Block, other: Block) -> tuple[Place | None, Place | None]:
-    """The smallest element that holds both blocks, None for the page; and its child on the first one's side."""
+    """The smallest element that holds both blocks, None for the page; its child on the first one's side."""
     above = set(_chain(other.place))
     branch: Place | None = None
     for place in _chain(one.place):
@@ -350,6 +364,11 @@ def _above(place: Place) -> Iterator[Place]:
         above = above.parent
 
 
+@lru_cache(maxsize=4096)  # the items of a list share their classes, and so do the pages of a site
+def _names_furniture(named: str) -> bool:
+    return bool(_FURNITURE.search(named)) and bool(_FURNITURE.search(_STATE.sub(" ", named)))
+
+
 def _in_furniture(place: Place, known: dict[Place, bool]) -> bool:
     found = known.get(place)
     if found is None:
@@ -358,8 +377,7 @@ def _in_furniture(place: Place, known: dict[Place, bool]) -> bool:
             or (
                 place.tag not in ("body", "main", "article")
                 and place.weight < 400
-                and bool(_FURNITURE.search(place.named))
-                and bool(_FURNITURE.search(_STATE.sub(" ", place.named)))
+                and _names_furniture(place.named)
             )
             or (place.parent is not None and _in_furniture(place.parent, known))
         )

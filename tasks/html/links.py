@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tasks.fields.urls import absolute, host, registrable_domain
+from tasks.fields.urls import absolute, registrable_domain
 
 NOT_PAGES = ("#", "javascript:", "mailto:", "tel:", "data:")
 """Targets that are no page at all."""
@@ -29,7 +29,7 @@ _SECTION = re.compile(
 )
 """Path segments of lists of stories; some sites keep their stories below."""
 _NEVER_HOST = re.compile(
-    r"(?:jobs?|stellen\w*|karriere|careers?|shop|store|boutique|tienda|loja|sklep|abos?|aboshop|subscri\w*|account|login|"
+    r"https?://(?:jobs?|stellen\w*|karriere|careers?|shop|store|boutique|tienda|loja|sklep|abos?|aboshop|subscri\w*|account|login|"
     r"konto|tickets?|events?|lotto|lottery|mediadaten|advertis\w*|werbung|anzeigen|inserate|gutscheine?|coupons?|partner|"
     r"epaper|e-paper|kiosk|newsletters?|support|help|hilfe|ateliers|trauer|immo\w*|immobilien|forum|mail|reisewelten)\."
 )
@@ -49,7 +49,7 @@ class Site:
         self._here = _bare(url or "")
 
     def story(self, href: str) -> str | None:
-        """The absolute address (as written if the page's own is unknown) if it may be another story, else None."""
+        """The absolute address (as written if the page has none) if it may be another story, else None."""
         target = absolute(href, self._url) if self._url else href
         if target is None:
             return None
@@ -60,7 +60,7 @@ class Site:
         path = _INDEX.sub("/", _path(target))
         if path in ("", "/") and "?" not in target:
             return None
-        if _NEVER.search(path) or _FILE.search(path) or _NEVER_HOST.match(host(target) or ""):
+        if _NEVER.search(path) or _FILE.search(path) or _NEVER_HOST.match(target):
             return None
         return target
 
