@@ -163,11 +163,23 @@ _VISIBLE = _Table(_APOSTROPHES | {ord("İ"): "i", ord("\n"): " ", ord("\t"): " "
 _LIKE = str.maketrans("ıё؟⁄×άέήίόύώϊϋΐΰ", "iе?/xαεηιουωιυιυ", "ـ")
 """What capitals, languages and keyboards write in two ways: one of them."""
 _FOLDED = _Table(_APOSTROPHES | _DASHES, _folded)
-_LOOSE_QUOTE = re.compile(r"(?<![^\W_])'|'(?![^\W_])")
-_LOOSE_MARK = re.compile(r"(?<!\d)[.,:]|[.,:](?!\d)|-(?!\d)|(?<=\S)-")
-_THOUSANDS = re.compile(r"(?<![\d.,])(\d{1,3}(?:,\d{3})+)(?![\d.,])")
+_MARK = re.compile(r"['.,:-]")
 _UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\u0e00-\u0e7f"
-_NO_SPACE = re.compile(rf"(?<=\d) (?=[%°€$£¥₹₽₺])| (?=\?)|(?<=[{_UNSPACED}]) | (?=[{_UNSPACED}])|(?<=\?)\?+")
+_SURPLUS = re.compile(
+    rf" (?:(?=[?{_UNSPACED}])|(?<=[{_UNSPACED}] )|(?<=\d )(?=[%°€$£¥₹₽₺]))|\?(?=\?)|(?<=\d),(?=\d\d\d(?!\d))"
+)
+"""Spaces before `?`, `%` and where a script has none, the commas of thousands, all but one `?`."""
+
+
+def _mark(found: re.Match[str]) -> str:
+    """An apostrophe inside a word, a point inside a number, a minus; else what parts words."""
+    text, place = found.string, found.start()
+    before, after = text[place - 1 : place], text[place + 1 : place + 2]
+    if found[0] == "'":
+        return "'" if before.isalnum() and after.isalnum() else ""
+    if found[0] == "-":
+        return "-" if after.isdecimal() and not before.strip() else " "
+    return found[0] if before.isdecimal() and after.isdecimal() else " "
 
 
 def _fold(text: str) -> str:
@@ -177,6 +189,5 @@ def _fold(text: str) -> str:
     else:
         text = unicodedata.normalize("NFKC", text.translate(_VISIBLE)).casefold()
         text = unicodedata.normalize("NFC", text.translate(_LIKE))
-    text = _LOOSE_MARK.sub(" ", _LOOSE_QUOTE.sub("", text.translate(_FOLDED)))
-    text = _THOUSANDS.sub(lambda found: found[1].replace(",", ""), text)
-    return _NO_SPACE.sub("", " ".join(text.split()))
+    text = _MARK.sub(_mark, text.translate(_FOLDED))
+    return _SURPLUS.sub("", " ".join(text.split()))

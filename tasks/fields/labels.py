@@ -110,7 +110,7 @@ def _ago() -> re.Pattern[str]:
 
 def _without_age(text: str) -> str:
     """Text without `2 hours ago` behind it. Months and years need a mark: `King died 20 years ago`."""
-    found = _ago().search(text)
+    found = _ago().search(text, max(0, len(text) - _TAIL))
     if not found or found.start() < _LEAST:
         return text
     unit = fold(found["unit"] or found["units"])
@@ -178,11 +178,19 @@ def _says_enough(text: str) -> bool:
     return len(text) >= _LEAST or len(text.encode()) >= _LEAST_BYTES
 
 
-def _without(text: str, *patterns: re.Pattern[str]) -> str:
+def _without_lead(text: str, *patterns: re.Pattern[str]) -> str:
     for pattern in patterns:
-        shorter = pattern.sub("", text, count=1)
-        if _says_enough(shorter):
-            text = shorter
+        found = pattern.match(text)
+        if found and _says_enough(text[found.end() :]):
+            text = text[found.end() :]
+    return text
+
+
+def _without_tail(text: str, *patterns: re.Pattern[str]) -> str:
+    for pattern in patterns:
+        found = pattern.search(text, max(0, len(text) - _TAIL))
+        if found and _says_enough(text[: found.start()]):
+            text = text[: found.start()]
     return text
 
 
@@ -197,12 +205,12 @@ def strip_decoration(text: str) -> str:
     if numbered and _says_enough(text[numbered.end() :]):
         text = text[numbered.end() :]
     if _LEAD.match(text):
-        text = _without(text, _CLOCK, _category(), _kicker(), _category())
+        text = _without_lead(text, _CLOCK, _category(), _kicker(), _category())
         shouted = _SHOUTED.match(text)
         if shouted and shouted[1].isupper() and fold(shouted[1]) in words("kickers"):
             text = text[shouted.end() :]
-    if _TRAIL.search(text):
-        text = _without_age(_without(text, _count(), _TIME_BEHIND, _reading()))
+    if _TRAIL.search(text, max(0, len(text) - _TAIL)):
+        text = _without_age(_without_tail(text, _count(), _TIME_BEHIND, _reading()))
     return strip_trailing_date(text).strip(" \t\u00a0|•·")
 
 
@@ -214,24 +222,34 @@ def strip_credit(text: str) -> str:
     is capitalised throughout, `Covered By Jane Doe` stay.
     """
     if text.endswith((")", "]")) or " - " in text or " – " in text or " — " in text:
-        text = _without(text, _tag())
-    found = _byline().search(text)
-    if not found or not _says_enough(text[: found.start()]):
-        return text
-    before = text[: found.start()]
-    name = found["name"]
-    sure = found["mark"] or (found["by"][0].isupper() and (not found["space"] or _in_sentence_case(before)))
-    return before if sure and len(name.split()) > 1 and is_name(name) else text
+        text = _without_tail(text, _tag())
+    words_behind = text.rsplit(maxsplit=_LONGEST_CREDIT)
+    for position in range(len(words_behind) - 2, 0, -1):
+        lead = _byline().search(words_behind[position])
+        if lead:
+            before = " ".join([*words_behind[:position], words_behind[position][: lead.start()]]).rstrip()
+            return before.rstrip(_MARKS) if _is_credit(before, lead, words_behind[position + 1 :]) else text
+    return text
+
+
+_LONGEST_CREDIT = 8
+_MARKS = " \t\u00a0|·•–—-"
 
 
 @cache
 def _byline() -> re.Pattern[str]:
-    name = r"[^\W\d_][\w.'’-]{0,20}(?:\s[^\W\d_][\w.'’-]{0,20}){1,3}"
-    return re.compile(
-        rf"(?:(?P<mark>\s*[|•·]\s*|\s+[–—-]\s+)|(?P<space>\s*))(?P<by>(?:{alternation('headline_bylines')}))"
-        rf"\s(?P<name>{name}(?:\s(?:and|und|et|y|e|&)\s{name})?)$",
-        re.IGNORECASE,
-    )
+    """`by` as a word, or `By` glued to one."""
+    leads = sorted(words("headline_bylines"), key=lambda word: (-len(word), word))
+    capital = "|".join(lead.capitalize() for lead in leads)
+    return re.compile(rf"^(?:{'|'.join(leads)}|{capital})$|(?<=[^\W\dA-Z_]|[\d?!.”\"'»)])(?:{capital})$")
+
+
+def _is_credit(before: str, lead: re.Match[str], names: list[str]) -> bool:
+    """True where `before` is a headline and nothing but an author's name follows."""
+    if len(names) < 2 or not _says_enough(before) or not is_name(" ".join(names)):
+        return False
+    marked = before[-1] in _MARKS and before[-2:-1].isspace() | (before[-1] in "|·•")
+    return marked or bool(lead.start()) or (lead[0][0].isupper() and _in_sentence_case(before))
 
 
 def _in_sentence_case(text: str) -> bool:

@@ -11,8 +11,8 @@ from importlib.resources import files
 from tasks.fields.lexicon import fold, words
 
 _SEPARATOR = re.compile(
-    r"\s*(?P<bar>[|¦│｜]|(?<=\s)(?:::|//)(?=\s))\s*"
-    r"|\s+(?P<mark>--|[-–—·•»«/])\s+|(?P<colon>\s?[:：])(?!\d)\s?|_"
+    r"(?P<bar>[|¦│｜]|(?:::|//)(?<=\s..)(?=\s))|(?P<mark>(?:--(?<=\s..)|[-–—·•»«/](?<=\s.))(?=\s))"
+    r"|(?P<colon>[:：])(?!\d)|_"
 )
 _ENCLOSED = re.compile(r"\s*[(\[]([^()\[\]]{2,40})[)\]]$")
 _DOMAIN = re.compile(
