@@ -26,8 +26,9 @@ GENERIC_TARGETS = 3
 The same text at several outlets is syndication, two targets of one outlet are a move or a mistake.
 """
 
-SETTLE_LOCK = "SELECT pg_advisory_xact_lock(hashtext('broadsheet settle'))"
-"""Held by a transaction that settles."""
+_LOCK = "SELECT pg_advisory_xact_lock(hashtext('broadsheet settle'))"
+_PLAN_FOR_FEW = "SET LOCAL random_page_cost = 1.1"
+"""Rows that new ones touch are looked up, not searched for in whole tables: what is new decides the cost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,8 @@ def settle(engine: Engine) -> SettleReport:
     with translated_errors():
         while True:
             with engine.begin() as connection:
-                connection.execute(text(SETTLE_LOCK))
+                connection.execute(text(_LOCK))
+                connection.execute(text(_PLAN_FOR_FEW))
                 settled = _settle_some(connection)
             if not settled.batches:
                 return report
@@ -144,10 +146,12 @@ _STEPS: dict[str, str | _Noted] = {
         )
         SELECT * FROM added
         """),
-    # A truncated key belongs to the one whole key that starts with it, if there is exactly one. Looked at
-    # again are the truncated keys that are new, and those that start like a whole key that is new.
-    "moves": _Noted(f"""
-        WITH candidates AS (
+    # Truncated keys that may belong elsewhere now: those that are new, and those that start like a whole key
+    # that is new.
+    "cut_headlines": _Noted(f"""
+        SELECT id, key_digest, merged_into, left(key, -1) AS stem
+        FROM headlines
+        WHERE char_length(key) > {STEM_INDEXED} AND id IN (
             SELECT id FROM new_headlines WHERE truncated
             UNION
             SELECT cut.id
@@ -160,24 +164,25 @@ _STEPS: dict[str, str | _Noted] = {
                 OFFSET 0
             ) cut
         )
+        """),
+    # One belongs to the whole key that starts with it, if there is exactly one.
+    "moves": _Noted(f"""
         SELECT cut.id, cut.key_digest, cut.merged_into AS before,
                CASE WHEN fits.number = 1 THEN fits.id END AS after
-        FROM candidates
-        JOIN headlines cut USING (id)
+        FROM cut_headlines cut
         CROSS JOIN LATERAL (
             SELECT count(*) AS number, min(fit.id) AS id
             FROM (
                 SELECT whole.id
                 FROM headlines whole
                 WHERE NOT whole.truncated
-                  AND left(whole.key, {KEY_INDEXED}) >= left(left(cut.key, -1), {KEY_INDEXED})
-                  AND left(whole.key, {KEY_INDEXED}) < left(left(cut.key, -1), {KEY_INDEXED}) || chr(1114111)
-                  AND starts_with(whole.key, left(cut.key, -1))
+                  AND left(whole.key, {KEY_INDEXED}) >= left(cut.stem, {KEY_INDEXED})
+                  AND left(whole.key, {KEY_INDEXED}) < left(cut.stem, {KEY_INDEXED}) || chr(1114111)
+                  AND starts_with(whole.key, cut.stem)
                 LIMIT 2
             ) fit
         ) fits
-        WHERE char_length(cut.key) > {STEM_INDEXED}
-          AND cut.merged_into IS DISTINCT FROM CASE WHEN fits.number = 1 THEN fits.id END
+        WHERE cut.merged_into IS DISTINCT FROM CASE WHEN fits.number = 1 THEN fits.id END
         """),
     # Headlines that gain or lose texts settled before: nothing that was noted of them holds any longer.
     "changed_headlines": _Noted("""
