@@ -88,9 +88,8 @@ def _extended(rows: Sequence[Row], end: int) -> int:
 _ASIDE_ROWS, _CLOSING_WORDS = 4, 8
 _INLINE_COST = -5
 _INLINE_ITEMS = 5
-_LISTED = frozenset(
-    {Kind.HEADLINE, Kind.FURNITURE, Kind.NUMBER, Kind.CLOCK, Kind.DATE, Kind.CATEGORY, Kind.LABEL}
-)
+_LONG = 150
+_LISTED = frozenset({Kind.HEADLINE, Kind.FURNITURE, Kind.NUMBER, Kind.CLOCK, Kind.DATE, Kind.CATEGORY})
 
 
 def _inline_lists(rows: Sequence[Row]) -> set[int]:
@@ -104,6 +103,8 @@ def _inline_lists(rows: Sequence[Row]) -> set[int]:
         ):
             continue
         stop, items = index + 1, 0
+        if stop < len(rows) and rows[stop].kind is Kind.LABEL:
+            stop += 1
         while stop < len(rows) and rows[stop].kind in _LISTED:
             items += rows[stop].kind is Kind.HEADLINE
             if items > _INLINE_ITEMS or stop > index + 4 * _INLINE_ITEMS:
@@ -112,10 +113,16 @@ def _inline_lists(rows: Sequence[Row]) -> set[int]:
         if (
             stop + 1 < len(rows)
             and rows[stop].kind in _PARAGRAPHS
-            and rows[stop + 1].kind is not Kind.HEADLINE
+            and (rows[stop + 1].kind is not Kind.HEADLINE or _goes_on(rows, stop))
         ):
             found.update(range(index, stop))
     return found
+
+
+def _goes_on(rows: Sequence[Row], index: int) -> bool:
+    """True for a long paragraph above a crosshead."""
+    below = rows[index + 2].kind if index + 2 < len(rows) else None
+    return below in _PARAGRAPHS and text_size(rows[index].text[:_LONG]) >= _LONG
 
 
 _PARAGRAPHS = frozenset({Kind.PROSE, Kind.SENTENCE})
@@ -149,15 +156,19 @@ def is_crosshead(rows: Sequence[Row], index: int, start: int, end: int) -> bool:
     prose = (Kind.PROSE, Kind.SENTENCE)
     return (
         before.kind in (*prose, Kind.FURNITURE, Kind.CAPTION, Kind.CREDIT, Kind.PROMPT)
-        and is_paragraph(after)
+        and (after.kind in prose or bool(_POINT.match(after.text)))
     )
 
 
 _BULLET = re.compile(r"[•▪●‣–-]\s+\S")
+_POINT = re.compile(r"[•▪●‣]\s*\S")
+_SAID = re.compile(r"[–—-]\s+\S")
 
 
 def is_paragraph(row: Row) -> bool:
     """True for a row that reads as a paragraph or an item of a list inside the body."""
     if row.kind in (Kind.PROSE, Kind.SENTENCE):
         return True
+    if row.kind is Kind.SHORT:
+        return bool(_SAID.match(row.text)) and is_terminated(row.text)
     return row.kind is Kind.HEADLINE and (is_terminated(row.text) or bool(_BULLET.match(row.text)))

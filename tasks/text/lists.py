@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from schemas.records import Headline
 from tasks.fields.labels import label_text, split_label, strip_decoration
-from tasks.fields.lexicon import fold, stopwords
+from tasks.fields.lexicon import fold, stopwords, words
 from tasks.fields.people import is_name, split_authors
 from tasks.text.rows import Kind, Row, is_terminated, text_size, word_count
 
@@ -27,13 +27,19 @@ _STRONG_WORDS, _STRONG_SIZE = 5, 28
 _MENU_ROWS = 3
 _CHROME_REPEATS = 3
 _CARDS = 3
-_NUMBERED = re.compile(r"#?(\d{1,2})(?:[.):]?\s+(?=\S)|(?=[A-ZÀ-Þ¿¡«“\"‘]))")
+_NUMBERED = re.compile(r"#?(\d{1,2})(?:[.):]?\s+(?=\S)|(?=[A-ZÀ-Þ¿¡«“„\"‘'’]))")
 _REGULAR = 3
-_BULLET = re.compile(r"[•▪●‣·]\s*\S")
+_NAME_WORDS = 6
+_BULLET = re.compile(r"[•▪●‣·–-]\s+")
+_NETWORK = re.compile(
+    r"(?:\S+\s){1,4}(?:facebook|twitter|instagram|linkedin|youtube|tiktok|whatsapp|telegram|threads|bluesky|rss)"
+)
 _COUNTED = re.compile(r"(?<=[^\W\d_]|[»”’\"?!)」])\d{1,4}$")
 _INNER_END = re.compile(r"[.!?]\s+[^\W\d_a-z]")
 _LONGEST_HEADLINE = 220
 _STRIP_WORDS = 8
+_STRIP_COMMAS = 5
+_COMMA = re.compile(r"[,;] ?(?=[A-ZÀ-Þ])")
 _MORE = re.compile(
     r"(?:\bmehr|\bmore|\bmás|\bplus|\bleia mais|\bdevamı|\bдалее|^[^«]*»|›|→|…|\.\.\.)$", re.IGNORECASE
 )
@@ -173,9 +179,14 @@ class _List:
             return not _BULLET.match(row.text)
         if is_strong(row):
             return False
-        if short_lines >= 2 and entries and not any(each.kicker for each in entries[1:]):
+        if short_lines >= 2 and self.is_plain:
             return True
         return not self.apart and len(entries) >= _REGULAR and all(each.apart for each in entries)
+
+    @property
+    def is_plain(self) -> bool:
+        """True where no short line stands between the entries, so that one more is a label."""
+        return len(self.entries) >= 2 and not any(each.kicker for each in self.entries[1:])
 
     @property
     def kicked(self) -> bool:
@@ -203,6 +214,9 @@ class _List:
         if len(counted) >= _REGULAR and 2 * len(counted) >= len(self.entries):
             for entry in counted:
                 entry.text = _COUNTED.sub("", entry.text)
+        if all(_BULLET.match(entry.text) for entry in self.entries):
+            for entry in self.entries:
+                entry.text = _BULLET.sub("", entry.text, count=1)
         kickers = self._kickers()
         kept = [entry for index, entry in enumerate(self.entries) if index not in kickers]
         if kept and kept[-1].name and sum(entry.name is not None for entry in kept) >= 2:
@@ -235,14 +249,22 @@ def _without_names(entries: Sequence[_Entry]) -> list[_Entry]:
     for entry in entries:
         if (
             kept
-            and 2 <= word_count(entry.text) <= 5
+            and 2 <= word_count(entry.text) <= _NAME_WORDS
             and _LOWER.search(kept[-1].text)
-            and is_name(entry.text)
+            and _names_someone(entry.text)
         ):
             kept[-1].byline = kept[-1].byline or entry.text
         else:
             kept.append(entry)
     return kept
+
+
+def _names_someone(text: str) -> bool:
+    """True for `Ann Lee`, `Ann Lee, Bob Roy` and `Ann Lee, columnist`."""
+    name, comma, rest = text.partition(", ")
+    if not comma:
+        return is_name(text)
+    return len(name.split()) >= 2 and is_name(name) and (is_name(rest) or fold(rest) in words("roles"))
 
 
 class HeadlineReader:
@@ -282,7 +304,7 @@ class HeadlineReader:
                 self._open(label_text(row.text))
             case Kind.END if self._unlabelled == 1 and not self.headlines:
                 pass
-            case Kind.SPONSORED if self._list and self._list.kicked:
+            case Kind.SPONSORED if self._list and self._list.entries and self._marks_one(row):
                 self._list.paid = True
             case Kind.SPONSORED | Kind.END:
                 self._close()
@@ -291,6 +313,8 @@ class HeadlineReader:
                 label, rest = split_label(row.text)
                 if not _is_strip(rest):
                     self._keep(_Entry(row.text, row), label)
+            case Kind.NUMBER if row.text.strip("#.) ") == "1" and self._names_list(rows[index - 1 : index]):
+                pass
             case Kind.BYLINE:
                 self._byline(row.text)
             case Kind.PROMPT | Kind.SIGNOFF | Kind.SOURCE | Kind.BREADCRUMB:
@@ -303,6 +327,20 @@ class HeadlineReader:
             self._list.apart = self._list.apart or row.kind in _PARTING
             if row.kind not in (Kind.CLOCK, Kind.DATE, Kind.NUMBER, Kind.FURNITURE):
                 self._list.kicker = row.kind in (Kind.SHORT, Kind.CATEGORY)
+
+    def _names_list(self, above: Sequence[Row]) -> bool:
+        """Open the list that the short line above its first number names."""
+        if not above or above[0].kind not in (Kind.SHORT, Kind.HEADLINE) or is_strong(above[0]):
+            return False
+        if self._list and self._list.entries and self._list.entries[-1].row is above[0]:
+            self._list.entries.pop()
+        self._open(label_text(above[0].text))
+        return True
+
+    def _marks_one(self, row: Row) -> bool:
+        """True for a mark of an advertisement that stands for the next entry alone."""
+        listed = self._list
+        return bool(listed and listed.kicked) or fold(label_text(row.text)) in words("sponsored_marks")
 
     def _is_under_label(self, rows: Sequence[Row], index: int) -> bool:
         """True for the second of two labels: the first is the list's."""
@@ -357,7 +395,7 @@ class HeadlineReader:
             or word_count(row.text) > 5
             or len(row.text) > 40
             or is_terminated(row.text)
-            or (self._list and not row.gap)
+            or (self._list and not row.gap and not (row.kind is Kind.SHORT and self._list.is_plain))
             or (index and rows[index - 1].kind in (Kind.SHORT, Kind.CATEGORY))
         ):
             return False
@@ -383,20 +421,23 @@ def _can_be_headline(row: Row) -> bool:
         and 8 <= len(row.text) <= _LONGEST_HEADLINE
         and word_count(row.text) >= 3
         and not _ONWARD.match(row.text)
+        and not _NETWORK.fullmatch(row.folded)
         and not _is_strip(row.text)
     )
 
 
 def _is_strip(text: str) -> bool:
     """True for a menu or tags in one line: glued, or many words with capitals and no mark between them."""
-    if len(_GLUED.findall(text)) >= 3:
+    if len(_GLUED.findall(text)) >= 3 or len(_COMMA.findall(text)) >= _STRIP_COMMAS:
         return True
     found = _CASED.findall(text)
     return (
         len(found) >= _STRIP_WORDS
         and not _PUNCTUATION.search(text)
         and sum(word[0].isupper() for word in found) >= 0.75 * len(found)
-        and not any(word in _function_words() for word in fold(text).split())
+        and (
+            len(found) >= 2 * _STRIP_WORDS or not any(word in _function_words() for word in fold(text).split())
+        )
     )
 
 

@@ -17,9 +17,9 @@ from tasks.clean import Line
 from tasks.fields.agencies import find_agency
 from tasks.fields.captions import is_credit, split_credit
 from tasks.fields.dates import ParsedDate, find_dates
-from tasks.fields.labels import is_label, is_sponsored, label_text, split_label
+from tasks.fields.labels import is_label, is_sponsored, label_text, split_label, strip_trailing_date
 from tasks.fields.lexicon import alternation, fold, start, words
-from tasks.fields.people import split_authors, strip_byline_start
+from tasks.fields.people import is_name, split_authors, strip_byline_start
 
 
 class Kind(Enum):
@@ -72,6 +72,17 @@ _NUMBER = re.compile(r"#?\d{1,4}[.):]?")
 _LETTER = re.compile(r"[^\W\d_]")
 _TIME = re.compile(r"(?<![\d.:])(?:[01]?\d|2[0-3])[:.][0-5]\d(?![\d.:])")
 _SPEAKER = re.compile(r"[^\W\d_]:\s\S")  # `Q: …`, `A: …`
+_PHONE = re.compile(r"(?<!\d)(?:\+\d{1,3}[\s./-]?)?(?:\(?\d{2,4}\)?[\s./-]){3,5}\d{2,4}(?!\d)")
+_HASHTAGS = re.compile(r"#[^\W\d]\S*(?:\s#?\S+){0,2}")
+_BAR = re.compile(r"\s*\|\s*|\s+[•·]\s+")
+_BAR_WORDS = {2: 1, 3: 3}
+"""Most words of an entry, by how many entries there are; four where there are more."""
+_LED_NAME = re.compile(r"(?:[Bb]y|[Vv]on|[Pp]ar|[Pp]or|[Dd]oor)(?=[A-ZÀ-Þ])")
+_SCORE = re.compile(
+    r"[A-ZÀ-Þ]\S*(?:\s[A-ZÀ-Þ]\S*){0,2}\s\d{1,3}\s?[-–:]\s?"
+    r"(?:\d{1,3}(?:\s[A-ZÀ-Þ]\S*){1,3}|[A-ZÀ-Þ]\S*(?:\s[A-ZÀ-Þ]\S*){0,2}\s\d{1,3})"
+)
+_DECIMAL = re.compile(r"\d[.,]\d|\d\s?%|[▲▼]")
 _DEGREES = re.compile(r"\d\s?°")
 _MARKS = re.compile(r"[\W_]+")
 _TERMINAL = re.compile(r"[.!?…。！？।؟][\"'”’»)\]]{0,3}$|[.!?…。！？।؟][\"”’»]?\s?\[\d+\]$")
@@ -207,14 +218,16 @@ def _sentences(text: str) -> bool:
 
 
 def _simple(text: str, folded: str) -> Kind | None:
-    if _MARKS.fullmatch(text) or (_URL.fullmatch(text)):
+    if _MARKS.fullmatch(text) or _URL.fullmatch(text):
         return Kind.FURNITURE
+    if text.startswith("#") and _HASHTAGS.fullmatch(text):
+        return Kind.CATEGORY
     if _NUMBER.fullmatch(text):
         return Kind.NUMBER
     if _SPOKEN.fullmatch(folded):
         return Kind.FURNITURE
     if len(folded) <= 40:
-        if _ago().fullmatch(folded):
+        if _ago().fullmatch(folded.rstrip("0123456789")):  # the count of comments may be glued to it
             return Kind.CLOCK
         if _DIGIT.search(folded):
             if _CLOCK.fullmatch(folded) or _category_clock().fullmatch(text):
@@ -228,9 +241,20 @@ def _figured(text: str, folded: str) -> Kind | None:
         return None
     if _clocked(folded):
         return Kind.CLOCK
-    if _DEGREES.search(folded):
+    if _SCORE.fullmatch(text):
+        return Kind.NUMBER
+    if _DEGREES.search(folded) or _PHONE.search(text):
         return Kind.FURNITURE
     return Kind.NUMBER if _is_figures(text) else None
+
+
+def _is_bar(text: str) -> bool:
+    """True for a menu in one line: `App | FAQ`, `Newest | Best rated | Worst rated`."""
+    if _DIGIT.search(text):
+        return False
+    parts = _BAR.split(text)
+    longest = _BAR_WORDS.get(len(parts), 4)
+    return len(parts) > 1 and all(word_count(part) <= longest for part in parts)
 
 
 def _clocked(folded: str) -> bool:
@@ -240,9 +264,13 @@ def _clocked(folded: str) -> bool:
 
 
 def _is_figures(text: str) -> bool:
-    """True for a line of a table of figures: quotes, results, rates."""
-    letters = len(_LETTER.findall(text))
-    return len(_DIGIT.findall(text)) >= 5 and 0 < letters < 0.4 * len(text.replace(" ", ""))
+    """True for a line of a table of figures: quotes, results, standings, rates."""
+    tokens = text.split()
+    numbers = sum(token.strip("+-–.:%()").isdigit() for token in tokens)
+    if numbers >= 3 and 2 * numbers >= len(tokens):
+        return True
+    digits, letters = len(_DIGIT.findall(text)), len(_LETTER.findall(text))
+    return digits >= 5 and letters < 0.4 * len(text.replace(" ", "")) and bool(_DECIMAL.search(text))
 
 
 def _dated(text: str, folded: str) -> tuple[Kind | None, tuple[ParsedDate, ...]]:
@@ -254,6 +282,9 @@ def _dated(text: str, folded: str) -> tuple[Kind | None, tuple[ParsedDate, ...]]
     dates = tuple(find_dates(text))
     if not any(each.precision != "month" or len(text) < 30 for each in dates):
         return None, dates
+    parts = _BAR.split(text)
+    if len(parts) > 1 and all(word_count(part) <= 4 for part in parts):
+        return Kind.DATE, dates
     rest = text
     for each in reversed(dates):
         rest = rest[: each.start] + " " + rest[each.end :]
@@ -288,7 +319,7 @@ def _worded(text: str, folded: str) -> Kind | None:
         return Kind.SIGNOFF
     if length <= 200 and _crumbs(text):
         return Kind.BREADCRUMB
-    if length <= 80 and _is_menu(label):
+    if (length <= 80 and _is_menu(label)) or (length <= 300 and _is_bar(text)):
         return Kind.FURNITURE
     if length <= 200 and _is_byline(text, folded):
         return Kind.BYLINE
@@ -337,6 +368,10 @@ def _crumbs(text: str) -> bool:
 
 def _is_byline(text: str, folded: str) -> bool:
     rest, led = strip_byline_start(text)
+    if not led and (glued := _LED_NAME.match(text)):
+        rest, led = text[glued.end() :], bool(split_authors(text[glued.end() :]))
+    if not led and len(text) <= 60:
+        return _is_dated_name(text) or _is_role(text)
     if not led or (text[:1].islower() and not rest[:1].isupper()):
         return False
     if is_terminated(text) and word_count(text) > 8:
@@ -345,6 +380,22 @@ def _is_byline(text: str, folded: str) -> bool:
     if names:
         return sum(map(len, names)) >= 0.3 * len(rest) or "@" in text or "|" in text
     return all(part in words("desks") or find_agency(part.upper()) for part in _DESKS.split(fold(rest)))
+
+
+def _is_dated_name(text: str) -> bool:
+    """`Ann Lee2 March 2024 21:45`: who wrote an entry of a live page."""
+    if not _DIGIT.search(text):
+        return False
+    name = strip_trailing_date(text)
+    return name != text and is_name(name) and bool(split_authors(name))
+
+
+def _is_role(text: str) -> bool:
+    """`Sports editor: Ann Lee`."""
+    role, mark, name = text.partition(":")
+    if not mark or word_count(role) > 3 or is_credit(text):
+        return False
+    return fold(role).endswith(tuple(words("roles"))) and is_name(name.strip())
 
 
 def text_size(text: str) -> int:
