@@ -43,10 +43,12 @@ class Place:
     """Its class and id, in small letters, with a space at both ends."""
     link: str | None = None
     """Target of the link it is or lies in."""
+    hidden: bool = False
+    """Not shown when the page opens: a folded menu, the second tab of a list."""
     weight: float = 0.0
     """Characters of running text inside."""
     chars: int = 0
-    """Characters of any text inside."""
+    """Characters of any text inside; for an element that is shown, of text that is shown."""
     linked: int = 0
 
 
@@ -71,7 +73,7 @@ class Block:
 
 
 def segment(tree: LexborHTMLParser) -> list[Block]:
-    """Every block of the page, in page order. Strips what is never seen from the tree."""
+    """Every block of the page, hidden ones too, in page order. Strips what is never seen from the tree."""
     for node in tree.css("noscript"):
         if len(node.text()) > _LONGEST_NOSCRIPT:
             node.unwrap()  # never closed: the page lies in it
@@ -83,7 +85,8 @@ def segment(tree: LexborHTMLParser) -> list[Block]:
     _walk(Place(body, "body", None, ""), blocks, 0)
     for block in blocks:
         place: Place | None = block.place
-        while place is not None:
+        hidden = block.place.hidden
+        while place is not None and place.hidden == hidden:
             place.chars += block.length
             place.linked += block.linked
             place = place.parent
@@ -108,16 +111,18 @@ def _walk(place: Place, blocks: list[Block], depth: int) -> None:
             _emit([child], tag, place, blocks)
             continue
         attributes = child.attributes
-        if "hidden" in attributes or attributes.get("aria-hidden") == "true":
-            continue
         style = attributes.get("style")
-        if style and _HIDDEN.search(style):
-            continue
+        hidden = (
+            place.hidden
+            or "hidden" in attributes
+            or attributes.get("aria-hidden") == "true"
+            or bool(style and _HIDDEN.search(style))
+        )
         named = f" {attributes.get('class') or ''} {attributes.get('id') or ''} ".lower()
         if "tag-" in named or "category-" in named:
             named = _TOPICS.sub("", named)
         link = attributes.get("href") if tag == "a" else place.link
-        _walk(Place(child, tag, place, named, link), blocks, depth + 1)
+        _walk(Place(child, tag, place, named, link, hidden), blocks, depth + 1)
     if run:
         whole = (
             len(run) > 1

@@ -49,6 +49,7 @@ _LIST_LEAST = 3
 _LIST_ABOVE = 7
 _LIST_SHARE = 0.4
 """Share of a list's link text that must read like headlines."""
+_FOLDED_SHARE = 0.6
 _PROSE = 600
 """Characters of running text in an element that is no list."""
 _MOST_TEXTS = 3
@@ -104,15 +105,51 @@ def find_headlines(
     """The placements of other stories' headlines, in page order, `MOST_HEADLINES` at most.
 
     Args:
-        blocks: every block of the page, in page order.
+        blocks: every block of the page, in page order, hidden ones too.
         body: blocks of the article itself; links inside its sentences are no headlines.
         titles: the article's own titles, which are no headlines on its page.
         url: address of the page: links must stay within its registrable domain and lead elsewhere.
     """
     lists: dict[Place, _List] = {}
-    found = _without_repeats(_cards(blocks, body, titles, url, lists))
+    shown_blocks = [block for block in blocks if not block.place.hidden]
+    found = _without_repeats(_cards(shown_blocks, body, titles, url, lists))
     _assign_labels(found)
-    return [one.sighting for one in found if _in_a_list(one, lists)]
+    sightings = [one.sighting for one in found if _in_a_list(one, lists)]
+    if len(shown_blocks) == len(blocks):
+        return sightings
+    folded = _folded_away(blocks, sightings, titles, url)
+    if not folded:
+        return sightings
+    position = {block: index for index, block in enumerate(blocks)}
+    return sorted(sightings + folded, key=lambda sighting: position[sighting.block])[:MOST_HEADLINES]
+
+
+def _folded_away(
+    blocks: list[Block], sightings: list[Sighting], titles: Sequence[str], url: str | None
+) -> list[Sighting]:
+    """Headlines of lists that are not shown when the page opens, as behind a second tab.
+
+    Stricter than what is shown: whole lists of headlines only, and no target a second time, since much of
+    what is hidden is menus and the same lists for other screens.
+    """
+    known = {sighting.href.partition("?")[0] for sighting in sightings}
+    lists: dict[Place, _List] = {}
+    hidden = [block for block in blocks if block.place.hidden]
+    found = _without_repeats(_cards(hidden, set(), titles, url, lists))
+    _assign_labels(found)
+    kept = []
+    for one in found:
+        around = _list_around(one, lists)
+        target = one.sighting.href.partition("?")[0]
+        if (
+            around is not None
+            and around.titled >= _FOLDED_SHARE * around.linked
+            and target not in known
+            and _in_a_list(one, lists)
+        ):
+            known.add(target)
+            kept.append(one.sighting)
+    return kept
 
 
 def _cards(
@@ -265,13 +302,18 @@ def _in_a_list(one: _Found, lists: dict[Place, _List]) -> bool:
         return False
     if is_heading(one.sighting.block) or (label is not None and is_label(label.raw)):
         return True
+    around = _list_around(one, lists)
+    return around is None or around.titled >= _LIST_SHARE * around.linked
+
+
+def _list_around(one: _Found, lists: dict[Place, _List]) -> _List | None:
+    """The smallest element around a headline that holds a few links, None between paragraphs."""
     for place in _above(one.sighting.block.place):
-        around = lists[place]
-        if around.links >= _LIST_LEAST:
-            return around.titled >= _LIST_SHARE * around.linked
+        if lists[place].links >= _LIST_LEAST:
+            return lists[place]
         if place.weight >= _PROSE:
-            return True  # a link between paragraphs
-    return True
+            return None
+    return None
 
 
 def _assign_labels(found: list[_Found]) -> None:
@@ -355,10 +397,10 @@ def _chain(place: Place | None) -> Iterator[Place]:
 
 
 def _above(place: Place) -> Iterator[Place]:
-    """The elements around a card in which its list may be."""
+    """The elements around a card in which its list may be, all shown or all hidden as it is."""
     above: Place | None = place
     for _ in range(_LIST_ABOVE):
-        if above is None:
+        if above is None or above.hidden != place.hidden:
             return
         yield above
         above = above.parent

@@ -52,10 +52,11 @@ def extract_html(markup: str, url: str | None, fetched_at: datetime | None) -> E
     """The record of one page of markup."""
     tree = LexborHTMLParser(bounded(markup))
     data = read_metadata(tree)
-    blocks = segment(tree)
+    everything = segment(tree)
+    blocks = [block for block in everything if not block.place.hidden]
     summary = data.text("description") or data.first("og:description", "description")
     found = find_body(blocks, data.titles, summary)
-    sightings = find_headlines(blocks, {*found.standfirst, *found.blocks}, data.titles, url)
+    sightings = find_headlines(everything, {*found.standfirst, *found.blocks}, data.titles, url)
     around = _around(blocks, found)
     shown = _read(blocks, found, sightings, around)
     times = [value for block in around for value in _times(block)]
