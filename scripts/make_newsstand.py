@@ -37,6 +37,8 @@ class Story:
     """(hours after its beginning, text): a later one takes the place of an earlier one."""
     appeal: float = 1.0
     """How high it stands in ranked lists."""
+    beside: str = ""
+    """Another text for the same link in the list beside articles, while the first one is tried."""
 
     def title(self, hours: float) -> str:
         return [text for since, text in self.titles if self.begins + since <= hours or since == 0][-1]
@@ -62,8 +64,8 @@ class Outlet:
     """What the list beside an article puts behind a title."""
 
 
-def once(slug: str, begins: float, lasts: float, title: str, appeal: float = 1.0) -> Story:
-    return Story(slug, begins, lasts, ((0, title),), appeal)
+def once(slug: str, begins: float, lasts: float, title: str, appeal: float = 1.0, beside: str = "") -> Story:
+    return Story(slug, begins, lasts, ((0, title),), appeal, beside)
 
 
 COURIER = Outlet(
@@ -93,7 +95,14 @@ COURIER = Outlet(
         once("briefing-4", 154, 14, "Morning briefing: five things to know before the tide", 6),
         once("pilots", 52, 26, "Harbour pilots call off strike an hour before the first tide", 3),
         once("goat", 75, 20, "The goat that crossed first now has a season ticket", 2),
-        once("lighthouse", 96, 90, "A keeper for the lighthouse: 400 apply, one can climb", 3),
+        once(
+            "lighthouse",
+            96,
+            90,
+            "A keeper for the lighthouse: 400 apply, one can climb",
+            5,
+            "Only one of 400 would-be lighthouse keepers can climb",
+        ),
         once("school-roofs", 130, 22, "Seven school roofs will not last another winter"),
         once("herring", 170, 60, "Herring come back to the inner bay after nine years", 4),
         once("budget", 200, 24, "Harbour budget passes with one vote and a broken gavel"),
@@ -119,6 +128,7 @@ VALLEY = Outlet(
             ),
             6,
         ),
+        once("strike", 56, 30, "Harbour pilots call off strike an hour before the first tide", 3),
         once("chess", 14, 36, "Chess club of eleven beats the capital in the cup"),
         once("orchard", 44, 50, "Frost takes a third of the valley's plum blossom in one night", 3),
         once("bus", 70, 30, "Last bus to Dol waits for the last reader of the library", 2),
@@ -146,7 +156,14 @@ NORDWIND = Outlet(
             ),
             6,
         ),
-        once("windpark", 48, 60, "Windpark vor der Insel liefert zum ersten Mal mehr als verbraucht wird", 3),
+        once(
+            "windpark",
+            48,
+            60,
+            "Windpark vor der Insel liefert zum ersten Mal mehr als verbraucht wird",
+            3,
+            "Mehr Strom, als die Insel braucht: Der Windpark hat geliefert",
+        ),
         once("krabben", 90, 50, "Krabbenfischer verlangen sechs Wochen Schonzeit", 2),
         once("glocke", 128, 40, "Die Glocke von Sankt Annen schlägt seit Sonntag dreizehn", 4),
         once("watt", 180, 80, "Wattführer rettet eine Schulklasse und acht Gummistiefel", 4),
@@ -259,7 +276,11 @@ def article(outlet: Outlet, story: Story, hours: float) -> str:
         f"<main><article><h1>{html.escape(title)}</h1>"
         + "".join(f"<p>{paragraph}</p>" for paragraph in body)
         + "</article>"
-        + links(outlet.labels[2], outlet, [(each, each.title(hours) + outlet.suffix) for each in beside])
+        + links(
+            outlet.labels[2],
+            outlet,
+            [(each, (each.beside or each.title(hours)) + outlet.suffix) for each in beside],
+        )
         + "</main>",
         f'<script type="application/ld+json">{json.dumps(data)}</script>',
     )

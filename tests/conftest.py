@@ -32,11 +32,14 @@ from schemas.records import (
     Page,
     Rejection,
     RunReport,
+    Selection,
 )
 from schemas.settings import Settings
+from tasks.batch import extract_batch
 from tasks.dedupe import article_key, headline_key, story_key
-from tasks.ledger import finish_run, start_run
+from tasks.ledger import KnownParts, finish_run, start_run
 from tasks.load import load_batch
+from tasks.plan import pack, plan
 from tasks.postgres.database import open_database, upgrade
 from tasks.postgres.embedded import use_embedded
 from tasks.settle import settle
@@ -276,6 +279,25 @@ def newsroom(server: str, new_home: Callable[[], Path]) -> Iterator[Engine]:
             settle(database)
             report = RunReport(run_id, "partial", loaded.counts, loaded.ignored, skipped=1, seconds=1.5)
             finish_run(database, run_id, report)
+            yield database
+
+
+@pytest.fixture(scope="session")
+def newsstand(server: str, new_home: Callable[[], Path]) -> Iterator[Engine]:
+    """A database with the fortnight of `scripts/make_newsstand.py`. For tests that only read."""
+    home = new_home()
+    made = [sys.executable, Path(__file__).parent.parent / "scripts" / "make_newsstand.py"]
+    with (home / "newsstand.jsonl").open("wb") as pages:
+        subprocess.run(made, check=True, stdout=pages)
+    with _fresh_copy(server) as url:
+        settings = Settings(home=home, database_url=url, schema="broadsheet", workers=1)
+        with open_database(settings) as database:
+            run_id = start_run(database, kind="ingest", parameters={}, flow_run_id=None, extractor="1")
+            everything = plan([str(home / "newsstand.jsonl")], Selection(), KnownParts(database))
+            for batch in pack(everything, Selection()):
+                assert isinstance(batch, Batch)
+                load_batch(database, batch, extract_batch(batch), run_id=run_id, extractor="1")
+            settle(database)
             yield database
 
 

@@ -93,7 +93,7 @@ def test_rewordings_are_marked(database: Engine) -> None:
             (96.5, Headline(worded[1], None, None, link)),
             (216, Headline(worded[2], None, None, link)),
         ),
-    )  # fmt: skip
+    )
     settle(database)
     said = texts(drawn(database, top_headlines(database)[0].id))
     for number, text in enumerate(worded, start=1):
