@@ -87,7 +87,7 @@ def _settle_some(connection: Connection) -> SettleReport:
         headlines_new=counts["first_seen"],
         headlines_merged=counts["count merges"],
         headlines_detached=counts["count detachments"],
-        headlines_linked=counts["link headlines"],
+        headlines_linked=counts["count links"],
     )
 
 
@@ -126,12 +126,22 @@ _STEPS: dict[str, str | _Noted] = {
         FROM settling_pages p JOIN headline_sightings s ON s.page_id = p.id
         GROUP BY s.variant_id, s.target_id, s.label_id, p.source_id, day
         """),
+    "placed_variants": _Noted("""
+        SELECT variant_id, sum(sightings) AS sightings, min(first_seen_at) AS first_seen_at,
+               max(last_seen_at) AS last_seen_at, min(first_batch_id) AS first_batch_id
+        FROM placements
+        GROUP BY variant_id
+        """),
+    "placed_links": _Noted("""
+        SELECT target_id, variant_id, sum(sightings) AS sightings, min(first_seen_at) AS first_seen_at,
+               max(last_seen_at) AS last_seen_at
+        FROM placements
+        WHERE target_id IS NOT NULL
+        GROUP BY target_id, variant_id
+        """),
     "settling_variants": _Noted("""
-        SELECT v.id, v.key, v.key_digest, v.text, seen.first_batch_id
-        FROM (
-            SELECT variant_id AS id, min(first_batch_id) AS first_batch_id FROM placements GROUP BY variant_id
-        ) seen
-        JOIN headline_variants v USING (id)
+        SELECT v.id, v.key, v.key_digest, v.text, p.first_batch_id
+        FROM placed_variants p JOIN headline_variants v ON v.id = p.variant_id
         WHERE v.headline_id IS NULL
         """),
     # --- variants to headlines
@@ -142,7 +152,7 @@ _STEPS: dict[str, str | _Noted] = {
             FROM settling_variants v
             WHERE NOT EXISTS (SELECT FROM headlines h WHERE h.key_digest = v.key_digest)
             ORDER BY key_digest, {_WHOLE_FIRST}
-            RETURNING id, key, truncated
+            RETURNING id, key_digest, key, truncated
         )
         SELECT * FROM added
         """),
@@ -150,20 +160,20 @@ _STEPS: dict[str, str | _Noted] = {
     # that is new.
     "cut_headlines": _Noted(f"""
         SELECT id, key_digest, merged_into, left(key, -1) AS stem
-        FROM headlines
-        WHERE char_length(key) > {STEM_INDEXED} AND id IN (
-            SELECT id FROM new_headlines WHERE truncated
+        FROM (
+            SELECT id, key_digest, NULL AS merged_into, key FROM new_headlines WHERE truncated
             UNION
-            SELECT cut.id
+            SELECT cut.*
             FROM (
                 SELECT DISTINCT left(key, {STEM_INDEXED}) AS start FROM new_headlines WHERE NOT truncated
             ) whole
             CROSS JOIN LATERAL (
-                SELECT id FROM headlines
+                SELECT id, key_digest, merged_into, key FROM headlines
                 WHERE truncated AND left(key, {STEM_INDEXED}) = whole.start
                 OFFSET 0
             ) cut
-        )
+        ) either
+        WHERE char_length(key) > {STEM_INDEXED}
         """),
     # One belongs to the whole key that starts with it, if there is exactly one.
     "moves": _Noted(f"""
@@ -215,17 +225,17 @@ _STEPS: dict[str, str | _Noted] = {
         GROUP BY n.id
         """),
     "touched_headlines": _Noted("""
-        SELECT h.id FROM settling_variants JOIN headlines h USING (key_digest)
-        UNION
-        SELECT h.merged_into FROM settling_variants JOIN headlines h USING (key_digest)
-        WHERE h.merged_into IS NOT NULL
+        SELECT touched.id
+        FROM settling_variants JOIN headlines h USING (key_digest)
+        CROSS JOIN LATERAL (VALUES (h.id), (h.merged_into)) touched (id)
+        WHERE touched.id IS NOT NULL
         UNION
         SELECT id FROM changed_headlines
         """),
-    "choose texts": f"""
-        UPDATE headlines h SET text = best.text
+    "better_texts": _Noted(f"""
+        SELECT id, text
         FROM (
-            SELECT DISTINCT ON (h.id) h.id, v.text
+            SELECT DISTINCT ON (h.id) h.id, v.text, h.text AS before
             FROM touched_headlines
             JOIN headlines h USING (id)
             JOIN headline_variants v
@@ -233,7 +243,10 @@ _STEPS: dict[str, str | _Noted] = {
              AND (h.merged_into IS NULL OR v.key_digest = h.key_digest)
             ORDER BY h.id, {_WHOLE_FIRST}
         ) best
-        WHERE h.id = best.id AND h.text <> best.text
+        WHERE text <> before
+        """),
+    "choose texts": """
+        UPDATE headlines h SET text = b.text FROM better_texts b WHERE h.id = b.id
         """,
     # --- sums of sightings
     "add up days": """
@@ -255,7 +268,7 @@ _STEPS: dict[str, str | _Noted] = {
     "add up headlines": """
         INSERT INTO headline_totals AS t (headline_id, sightings, first_seen_at, last_seen_at)
         SELECT v.headline_id, sum(p.sightings), min(p.first_seen_at), max(p.last_seen_at)
-        FROM placements p JOIN headline_variants v ON v.id = p.variant_id
+        FROM placed_variants p JOIN headline_variants v ON v.id = p.variant_id
         WHERE v.headline_id NOT IN (SELECT id FROM changed_headlines)
         GROUP BY v.headline_id
         ORDER BY v.headline_id
@@ -275,26 +288,21 @@ _STEPS: dict[str, str | _Noted] = {
         JOIN sighting_days d ON d.variant_id = v.id
         GROUP BY v.headline_id
         """,
+    # What was seen no more often than just now is new.
     "new_links": _Noted("""
-        SELECT DISTINCT target_id, variant_id
-        FROM placements p
-        WHERE target_id IS NOT NULL
-          AND NOT EXISTS (
-            SELECT FROM headline_links l WHERE l.target_id = p.target_id AND l.variant_id = p.variant_id
-          )
+        WITH added AS (
+            INSERT INTO headline_links AS l (target_id, variant_id, sightings, first_seen_at, last_seen_at)
+            SELECT target_id, variant_id, sightings, first_seen_at, last_seen_at
+            FROM placed_links
+            ORDER BY target_id, variant_id
+            ON CONFLICT (target_id, variant_id) DO UPDATE SET
+                sightings = l.sightings + excluded.sightings,
+                first_seen_at = least(l.first_seen_at, excluded.first_seen_at),
+                last_seen_at = greatest(l.last_seen_at, excluded.last_seen_at)
+            RETURNING target_id, variant_id, sightings
+        )
+        SELECT target_id, variant_id FROM added JOIN placed_links USING (target_id, variant_id, sightings)
         """),
-    "add up links": """
-        INSERT INTO headline_links AS l (target_id, variant_id, sightings, first_seen_at, last_seen_at)
-        SELECT target_id, variant_id, sum(sightings), min(first_seen_at), max(last_seen_at)
-        FROM placements
-        WHERE target_id IS NOT NULL
-        GROUP BY target_id, variant_id
-        ORDER BY target_id, variant_id
-        ON CONFLICT (target_id, variant_id) DO UPDATE SET
-            sightings = l.sightings + excluded.sightings,
-            first_seen_at = least(l.first_seen_at, excluded.first_seen_at),
-            last_seen_at = greatest(l.last_seen_at, excluded.last_seen_at)
-        """,
     # --- link targets to articles
     # By the article that the URL names, else by the page captured there that claims most.
     "resolved_targets": _Noted("""
@@ -350,11 +358,22 @@ _STEPS: dict[str, str | _Noted] = {
         JOIN headline_links l ON l.variant_id = v.id
         JOIN link_targets t ON t.id = l.target_id
         """),
-    "tell generic headlines": f"""
-        UPDATE headlines h SET generic = NOT h.generic
+    # Several articles are none: one story of several outlets, or a title that recurs.
+    "found_links": _Noted(f"""
+        SELECT id, generic, article_id, linked_by
         FROM (
-            SELECT r.id, many.id IS NOT NULL AS generic
-            FROM relinked_headlines r
+            SELECT h.id, ROW(h.generic, h.article_id, h.linked_by) AS before,
+                   many.id IS NOT NULL AS generic,
+                   CASE WHEN h.merged_into IS NOT NULL OR many.id IS NOT NULL THEN NULL
+                        WHEN by_target.number = 1 THEN by_target.article_id
+                        WHEN by_target.number IS NULL AND by_title.number = 1 THEN by_title.article_id
+                   END AS article_id,
+                   CASE WHEN h.merged_into IS NOT NULL OR many.id IS NOT NULL THEN NULL
+                        WHEN by_target.number = 1 THEN 'target'
+                        WHEN by_target.number IS NULL AND by_title.number = 1 THEN 'title'
+                   END AS linked_by
+            FROM relinked_headlines
+            JOIN headlines h USING (id)
             LEFT JOIN (
                 SELECT DISTINCT id
                 FROM (
@@ -362,25 +381,6 @@ _STEPS: dict[str, str | _Noted] = {
                     GROUP BY id, host HAVING count(DISTINCT target_id) >= {GENERIC_TARGETS}
                 ) hosts
             ) many USING (id)
-        ) found
-        WHERE h.id = found.id AND h.generic <> found.generic
-        """,
-    # Several articles are none: one story of several outlets, or a title that recurs.
-    "link headlines": """
-        UPDATE headlines h
-        SET article_id = found.article_id, linked_by = found.linked_by
-        FROM (
-            SELECT h.id,
-                   CASE WHEN h.merged_into IS NOT NULL OR h.generic THEN NULL
-                        WHEN by_target.number = 1 THEN by_target.article_id
-                        WHEN by_target.number IS NULL AND by_title.number = 1 THEN by_title.article_id
-                   END AS article_id,
-                   CASE WHEN h.merged_into IS NOT NULL OR h.generic THEN NULL
-                        WHEN by_target.number = 1 THEN 'target'
-                        WHEN by_target.number IS NULL AND by_title.number = 1 THEN 'title'
-                   END AS linked_by
-            FROM relinked_headlines
-            JOIN headlines h USING (id)
             LEFT JOIN (
                 SELECT id, count(DISTINCT article_id) AS number, min(article_id) AS article_id
                 FROM link_ends
@@ -395,8 +395,14 @@ _STEPS: dict[str, str | _Noted] = {
                 GROUP BY h.id
             ) by_title USING (id)
         ) found
-        WHERE h.id = found.id
-          AND (h.article_id, h.linked_by) IS DISTINCT FROM (found.article_id, found.linked_by)
+        WHERE before IS DISTINCT FROM ROW(generic, article_id, linked_by)
+        """),
+    "count links": "SELECT FROM found_links WHERE article_id IS NOT NULL",
+    "link headlines": """
+        UPDATE headlines h
+        SET generic = f.generic, article_id = f.article_id, linked_by = f.linked_by
+        FROM found_links f
+        WHERE h.id = f.id
         """,
     # --- the ledger
     "close batches": """
