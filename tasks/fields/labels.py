@@ -158,11 +158,15 @@ def _invites(label: str, following: str) -> bool:
 def _number(text: str) -> re.Match[str] | None:
     """A list's number in front (`3. Storm nears`), not a date's or a count's (`3. Mai`, `2. Bundesliga`)."""
     found = _NUMBER.match(text)
-    if found and found.group().rstrip().endswith("."):
-        following = text[found.end() : found.end() + 40]
+    if not found:
+        return None
+    following = text[found.end() : found.end() + 40]
+    if following[0].islower():
+        return None  # `3. köprü`, `#4 seed`: a part of the sentence
+    if found.group().rstrip().endswith("."):
         noun = fold(following).partition(" ")[0].rstrip(":,.!?")
-        if following[0].islower() or month_number(noun) or noun in words("counted_nouns"):
-            return None  # `3. köprü`, `2. Verdächtiger`: an ordinal
+        if month_number(noun) or noun in words("counted_nouns"):
+            return None
     return found
 
 
@@ -262,22 +266,20 @@ def _in_sentence_case(text: str) -> bool:
 
 _SMALL_IN_TITLES = frozenset(
     [
+        *("with", "from", "over", "into", "onto", "upon", "after", "about", "under", "than", "that"),
         *(
-            "with",
-            "from",
-            "over",
-            "into",
-            "onto",
-            "upon",
-            "after",
-            "about",
-            "under",
-            "than",
-            "that",
             "against",
+            "between",
+            "through",
+            "amid",
+            "during",
+            "before",
+            "behind",
+            "among",
+            "without",
+            "within",
         ),
-        *("between", "through", "amid", "during", "before", "behind", "among", "without", "within", "around"),
-        *("across", "toward", "towards", "until", "since", "near", "like", "when", "what", "your", "their"),
+        *("around", "across", "toward", "towards", "until", "since", "near", "like", "when", "what", "your"),
     ]
 )
 

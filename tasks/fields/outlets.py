@@ -11,7 +11,7 @@ from importlib.resources import files
 from tasks.fields.lexicon import fold, words
 
 _SEPARATOR = re.compile(
-    r"(?P<bar>[|¦│｜]|(?:::|//)(?<=\s..)(?=\s))|(?P<mark>(?:--(?<=\s..)|[-–—·•»«/](?<=\s.))(?=\s))"
+    r"(?P<bar>[|¦│｜]|(?:::|//)(?<=\s..)(?=\s))|(?P<mark>(?:--(?<=\s..)|[-–—·•»«›/](?<=\s.))(?=\s))"
     r"|(?P<colon>[:：])(?!\d)|_"
 )
 _ENCLOSED = re.compile(r"\s*[(\[]([^()\[\]]{2,40})[)\]]$")
@@ -23,6 +23,11 @@ _WORD = re.compile(r"[^\W_]+")
 _LONGEST_NAME = 60
 _MAX_NAME_WORDS = 5
 _MIN_TITLE_WORDS = 3
+_ARTICLES = frozenset(["the", "le", "el", "la", "die", "der"])
+_RUNNING = frozenset(
+    ["what", "how", "why", "who", "our", "your", "new", "full", "best", "worst", "to", "on", "at"]
+)
+"""Words of a headline that is capitalised throughout: `What To Expect In The World`, `New Review`."""
 _MIN_GENERIC_WORDS = 4
 """A title of fewer words may be a rubric (`Live updates | Dol`), which only its other part tells apart."""
 
@@ -73,7 +78,7 @@ def _is_outlet(name: str) -> bool:
         return False
     cues = _cues()
     plain = _plain(name)
-    if plain in cues.small or (plain in cues.names and not name[0].islower() | (len(plain) < 2)):
+    if plain in cues.small or (plain in cues.names and not name.islower()):
         return True
     if name.endswith(cues.endings) and len(parts) <= _MAX_NAME_WORDS:
         return True
@@ -87,7 +92,8 @@ def _is_outlet(name: str) -> bool:
     return (
         len(folded) > 1
         and folded[-1] in cues.with_others
-        and folded[-1] not in {"the", "le", "el", "la", "die", "der"}
+        and folded[-1] not in _ARTICLES
+        and _RUNNING.isdisjoint(folded)
     )
 
 
@@ -126,13 +132,13 @@ def _strip_once(text: str, named: bool) -> str:
     name, title = text[: first.start()].strip(), text[first.end() :].lstrip()
     if is_outlet(name) and _is_title(title) and (not first["colon"] or _is_long(title)):
         return title
-    return text
+    return title if named and first["mark"] and fold(name) in words("categories") else text
 
 
 def _is_aside(name: str, title: str, separator: re.Match[str], named: bool) -> bool:
     """True for a name that is no part of the news because of what parts it from the title."""
     mark = separator["mark"]
-    if separator["bar"] or (mark == "»" and "«" not in title) or (named and mark == "--"):
+    if separator["bar"] or (mark in {"»", "›"} and not set("«‹") & set(title)) or (named and mark == "--"):
         return _is_long(title) and _is_bare_name(name)
     return named and mark is not None and fold(name) in words("categories")
 
