@@ -139,7 +139,8 @@ _HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.I)
 
 
 def _emit(nodes: list[LexborNode], tag: str, place: Place, blocks: list[Block]) -> None:
-    raw = " ".join(" ".join([node.text() or "" for node in nodes]).split())
+    text = nodes[0].text() if len(nodes) == 1 else " ".join([node.text() or "" for node in nodes])
+    raw = " ".join((text or "").split())
     if not raw:
         return
     if place.link is not None:

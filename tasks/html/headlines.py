@@ -25,7 +25,15 @@ from tasks.html.cards import (
     says_nothing,
     shown,
 )
-from tasks.html.links import NOT_PAGES, Site, ends_like_story, is_section, leads_to_list
+from tasks.html.links import (
+    NOT_PAGES,
+    Site,
+    ends_like_story,
+    folders_of,
+    is_section,
+    last_segment,
+    leads_to_list,
+)
 
 _FURNITURE_TAGS = frozenset(("nav", "footer", "menu", "form", "address"))
 _FURNITURE = re.compile(
@@ -112,7 +120,7 @@ def find_headlines(
     """
     lists: dict[Place, _List] = {}
     shown_blocks = [block for block in blocks if not block.place.hidden]
-    found = _without_repeats(_cards(shown_blocks, body, titles, url, lists))
+    found = _without_lists(_cards(shown_blocks, body, titles, url, lists), url)
     _assign_labels(found)
     sightings = [one.sighting for one in found if _in_a_list(one, lists)]
     if len(shown_blocks) == len(blocks):
@@ -135,7 +143,7 @@ def _folded_away(
     known = {sighting.href.partition("?")[0] for sighting in sightings}
     lists: dict[Place, _List] = {}
     hidden = [block for block in blocks if block.place.hidden]
-    found = _without_repeats(_cards(hidden, set(), titles, url, lists))
+    found = _without_lists(_cards(hidden, set(), titles, url, lists), url)
     _assign_labels(found)
     kept = []
     for one in found:
@@ -230,7 +238,7 @@ def _cards(
             card.blocks.append((block, nodes))
             card.paid |= paid
     close()
-    return found
+    return found[:MOST_HEADLINES]
 
 
 def _targets(block: Block) -> Iterator[tuple[list[LexborNode], str, bool]]:
@@ -281,8 +289,11 @@ def _reads_like_headline(text: str, target: str) -> bool:
     return ends_like_story(target) or words >= 6
 
 
-def _without_repeats(found: list[_Found]) -> list[_Found]:
-    """Without texts that lead to many places ("Read it") and places under many texts (a programme)."""
+def _without_lists(found: list[_Found], url: str | None) -> list[_Found]:
+    """Without what other links show to be none: texts that lead to many places ("Read it"), places under
+    many texts (a programme), and folders that hold other links' stories (a section).
+    """
+    folders = folders_of([url or "", *(one.sighting.href for one in found)])
     targets: dict[str, set[str]] = {}
     texts: dict[str, set[str]] = {}
     for one in found:
@@ -291,7 +302,9 @@ def _without_repeats(found: list[_Found]) -> list[_Found]:
     return [
         one
         for one in found
-        if len(targets[one.folded]) <= _MOST_TARGETS and len(texts[one.sighting.href]) <= _MOST_TEXTS
+        if len(targets[one.folded]) <= _MOST_TARGETS
+        and len(texts[one.sighting.href]) <= _MOST_TEXTS
+        and last_segment(one.sighting.href) not in folders
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from tasks.fields.urls import absolute, registrable_domain
 
@@ -17,7 +18,7 @@ _NEVER = re.compile(
     r"sponsored(?:-?[\w-]*)?|annonser?|annonsorinnhold|annonces?|anzeigen?|advertorials?|reklame|werbung|publireportage|"
     r"brand-?(?:studio|content|story|voice)|partner(?:-?(?:content|inhalte?|angebote?))?|paid-?content|paidpost|"
     r"gutscheine?|coupons?|vouchers?|deals|lotto|loterias?|horoskope?|puzzles?(?:-[\w-]*)?|crosswords?|"
-    r"tags?|tagi|etiket(?:ler)?|hashtag|reactions|comments|feeds?|print|share)(?:/|$)",
+    r"tags?|tagi|etiket(?:ler)?|etiquetas?|hashtag|reactions|comments|feeds?|print|share)(?:/|$)",
     re.IGNORECASE,
 )
 """Path segments of what is never a story."""
@@ -85,6 +86,21 @@ def leads_to_list(url: str) -> bool:
     """True for an address that looks like a section's front: short, and not one of a single story."""
     path = _INDEX.sub("/", _path(url)).strip("/")
     return (path.count("/") <= 1 or is_section(url)) and not ends_like_story(url)
+
+
+def last_segment(url: str) -> str:
+    """The end of an address's path, in small letters."""
+    return _INDEX.sub("", _path(url)).rstrip("/").rpartition("/")[2].lower()
+
+
+def folders_of(urls: Iterable[str]) -> set[str]:
+    """The names of the folders that addresses lie in; numbers aside, which are dates and stories."""
+    return {
+        folder
+        for url in urls
+        for folder in _path(url).lower().rstrip("/").split("/")[1:-1]
+        if not folder.isdigit()
+    }
 
 
 def _path(url: str) -> str:
