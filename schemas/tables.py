@@ -43,8 +43,9 @@ OUTCOMES = ("loaded", "updated", "unchanged", "duplicate", "non_article", "quara
 
 BALANCED = f"read = {' + '.join(OUTCOMES)}"
 
-KEY_INDEXED = 200
-"""Characters of a headline key in the index that finds whole keys by how they start."""
+KEY_INDEXED = 600
+"""Characters of a headline key in the index that finds whole keys by how they start: more than headlines
+have, and as many as fit an index whatever they are."""
 
 STEM_INDEXED = 15
 """Characters of a truncated headline key in the index that finds it: what the shortest stem that can be

@@ -338,7 +338,7 @@ def upgrade() -> None:
         ),
     )
     op.drop_index("headline_variants_unsettled_idx", table_name="headline_variants")
-    _index_truncated(15)
+    _index_keys(truncated=15, whole=600)
     for statement in FILL:
         op.execute(statement)
     op.create_index(
@@ -353,7 +353,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     _replace_views({name: BEFORE[name] for name in VIEWS})
     op.drop_index("headlines_search_idx", table_name="headlines")
-    _index_truncated(200)
+    _index_keys(truncated=200, whole=200)
     op.create_index(
         "headline_variants_unsettled_idx",
         "headline_variants",
@@ -368,14 +368,16 @@ def downgrade() -> None:
     op.drop_table("sighting_days")
 
 
-def _index_truncated(characters: int) -> None:
-    op.execute("DROP INDEX headlines_truncated_idx")
-    op.create_index(
-        "headlines_truncated_idx",
-        "headlines",
-        [sa.text(f"left(key, {characters})")],
-        postgresql_where=sa.text("truncated"),
-    )
+def _index_keys(*, truncated: int, whole: int) -> None:
+    """Index so many characters of the keys of truncated and of whole headlines."""
+    for name, characters, which in (
+        ("headlines_truncated_idx", truncated, "truncated"),
+        ("headlines_whole_idx", whole, "NOT truncated"),
+    ):
+        op.drop_index(name, table_name="headlines")
+        op.create_index(
+            name, "headlines", [sa.text(f"left(key, {characters})")], postgresql_where=sa.text(which)
+        )
 
 
 def _replace_views(views: dict[str, tuple[str, str, dict[str, str]]]) -> None:
