@@ -188,11 +188,20 @@ def says_nothing(text: str) -> bool:
         folded in words("furniture")
         or folded in words("end_labels")
         or folded in words("badges")
-        or (len(folded) < _PROMPT_LONGEST and bool(start(folded, "furniture_starts")))
+        or (
+            len(folded) < _PROMPT_LONGEST
+            and ":" not in folded
+            and bool(start(folded, "leads_on") or start(folded, "furniture_starts"))
+        )
         or is_label(text)
         or is_sponsored(text)
         or is_time(text)
+        or bool(_VACANCY.search(folded))
     )
+
+
+_VACANCY = re.compile(r"\((?:[mwfdx]\s?[/|]\s?){2}[a-z]{1,3}\)")
+"""`(m/w/d)`: every German job advertisement says so."""
 
 
 def is_time(text: str) -> bool:

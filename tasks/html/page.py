@@ -15,7 +15,7 @@ from tasks.clean import block_texts, html_paragraphs, letters, plain
 from tasks.fields.captions import split_credit
 from tasks.fields.labels import is_label, label_text, strip_decoration
 from tasks.fields.language import detect_language
-from tasks.fields.lexicon import stopwords
+from tasks.fields.lexicon import fold, stopwords, words
 from tasks.fields.people import split_authors, strip_byline_start
 from tasks.fields.urls import canonical
 from tasks.html.blocks import Block, Place, segment
@@ -100,7 +100,7 @@ def _read(blocks: list[Block], found: Body, sightings: list[Sighting], around: l
 
     headlines = []
     for sighting in sightings:
-        if text := strip_decoration(line(sighting) or ""):
+        if text := strip_decoration(_without_badges(line(sighting) or "")):
             label = line(sighting.label)
             if sighting.leads and is_label(lead := _lead(line(sighting.block) or "", sighting.block)):
                 label = lead
@@ -121,6 +121,15 @@ def _read(blocks: list[Block], found: Body, sightings: list[Sighting], around: l
         ],
         headlines=headlines,
     )
+
+
+def _without_badges(text: str) -> str:
+    """A headline without what a bar sets behind it: `… | mehr`, `… | video | mehr`."""
+    title, bar, badge = text.rpartition("|")
+    while bar and fold(badge.strip()) in words("badges"):
+        text = title.rstrip()
+        title, bar, badge = text.rpartition("|")
+    return text
 
 
 def _lead(text: str, block: Block) -> str:
