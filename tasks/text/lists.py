@@ -24,7 +24,7 @@ _ITEMS = frozenset({Kind.HEADLINE, Kind.SENTENCE, Kind.SHORT, Kind.PROSE, Kind.C
 _PARTING = frozenset({Kind.CLOCK, Kind.NUMBER, Kind.READING, Kind.DATE, Kind.SHORT})
 _AHEAD = 8
 _STRONG_WORDS, _STRONG_SIZE = 5, 28
-_MENU_ROWS = 3
+_MENU_ROWS = 4
 _CHROME_REPEATS = 3
 _CARDS = 3
 _NUMBERED = re.compile(r"#?(\d{1,2})(?:[.):]?\s+(?=\S)|(?=[A-ZÀ-Þ¿¡«“„\"‘'’]))")
@@ -306,6 +306,8 @@ class HeadlineReader:
                 pass
             case Kind.SPONSORED if self._list and self._list.entries and self._marks_one(row):
                 self._list.paid = True
+            case Kind.END | Kind.PROMPT if self._is_kicker(rows, index):
+                pass
             case Kind.SPONSORED | Kind.END:
                 self._close()
                 self._skipping = True
@@ -313,7 +315,7 @@ class HeadlineReader:
                 label, rest = split_label(row.text)
                 if not _is_strip(rest):
                     self._keep(_Entry(row.text, row), label)
-            case Kind.NUMBER if row.text.strip("#.) ") == "1" and self._names_list(rows[index - 1 : index]):
+            case Kind.NUMBER if row.text.strip("#.) ") == "1" and self._names_list(rows, index):
                 pass
             case Kind.BYLINE:
                 self._byline(row.text)
@@ -328,14 +330,26 @@ class HeadlineReader:
             if row.kind not in (Kind.CLOCK, Kind.DATE, Kind.NUMBER, Kind.FURNITURE):
                 self._list.kicker = row.kind in (Kind.SHORT, Kind.CATEGORY)
 
-    def _names_list(self, above: Sequence[Row]) -> bool:
+    def _names_list(self, rows: Sequence[Row], index: int) -> bool:
         """Open the list that the short line above its first number names."""
-        if not above or above[0].kind not in (Kind.SHORT, Kind.HEADLINE) or is_strong(above[0]):
+        above = rows[index - 1] if index else None
+        counts = any(row.text.strip("#.) ") == "2" for row in rows[index + 1 : index + 1 + _AHEAD])
+        if not above or above.kind not in (Kind.SHORT, Kind.HEADLINE) or is_strong(above) or not counts:
             return False
-        if self._list and self._list.entries and self._list.entries[-1].row is above[0]:
+        if self._list and self._list.entries and self._list.entries[-1].row is above:
             self._list.entries.pop()
-        self._open(label_text(above[0].text))
+        self._open(label_text(above.text))
         return True
+
+    def _is_kicker(self, rows: Sequence[Row], index: int) -> bool:
+        """True for a word that could end a list, where the list has a short line above each headline."""
+        return bool(
+            self._list
+            and self._list.kicked
+            and word_count(rows[index].text) <= 3
+            and index + 1 < len(rows)
+            and is_strong(rows[index + 1])
+        )
 
     def _marks_one(self, row: Row) -> bool:
         """True for a mark of an advertisement that stands for the next entry alone."""
@@ -360,7 +374,8 @@ class HeadlineReader:
 
     def _item(self, rows: Sequence[Row], index: int, row: Row) -> None:
         if self._structural_label(rows, index):
-            self._open(label_text(row.text))
+            among_tags = index and rows[index - 1].kind in (Kind.SHORT, Kind.CATEGORY)
+            self._open(None if among_tags else label_text(row.text))
             return
         if self._skipping:
             return
@@ -396,12 +411,16 @@ class HeadlineReader:
             or len(row.text) > 40
             or is_terminated(row.text)
             or (self._list and not row.gap and not (row.kind is Kind.SHORT and self._list.is_plain))
-            or (index and rows[index - 1].kind in (Kind.SHORT, Kind.CATEGORY))
         ):
             return False
         following = [each for each in rows[index + 1 : index + 8] if each.kind not in _BESIDE][:3]
-        return len(following) == 3 and all(
-            is_strong(each) and len(each.text) > 1.3 * len(row.text) for each in following
+        return (
+            len(following) == 3
+            and any(map(is_strong, following))
+            and all(
+                each.kind is Kind.HEADLINE and word_count(each.text) >= 4 and len(each.text) > 1.3 * len(row.text)
+                for each in following
+            )
         )
 
     def _byline(self, text: str) -> None:
