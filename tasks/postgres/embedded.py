@@ -53,6 +53,8 @@ max_connections = 50
 shared_buffers = 128MB
 work_mem = 16MB
 maintenance_work_mem = 128MB
+# Words of new articles wait in a list until there are enough to sort them in: a search reads the list, too.
+gin_pending_list_limit = 16MB
 # One server without replicas: bulk loads write less, checkpoints come seldom.
 wal_level = minimal
 max_wal_senders = 0
