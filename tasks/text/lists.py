@@ -27,7 +27,7 @@ _STRONG_WORDS, _STRONG_SIZE = 5, 28
 _MENU_ROWS = 4
 _CHROME_REPEATS = 3
 _CARDS = 3
-_NUMBERED = re.compile(r"#?(\d{1,2})(?:[.):]?\s+(?=\S)|(?=[A-ZÀ-Þ¿¡«“„\"‘'’]))")
+_NUMBERED = re.compile(r"#?(\d{1,2})(?:[.):–-]?\s+(?=\S)|[.):–-]?(?=[A-ZÀ-Þ¿¡«“„\"‘'’]))")
 _REGULAR = 3
 _NAME_WORDS = 6
 _BULLET = re.compile(r"[•▪●‣·–-]\s+")
@@ -35,6 +35,7 @@ _NETWORK = re.compile(
     r"(?:\S+\s){1,4}(?:facebook|twitter|instagram|linkedin|youtube|tiktok|whatsapp|telegram|threads|bluesky|rss)"
 )
 _COUNTED = re.compile(r"(?<=[^\W\d_]|[»”’\"?!)」])\d{1,4}$")
+_COUNT_BEFORE = re.compile(r"\d{1,4}\s+(?=[A-ZÀ-Þ«“„\"‘'])")
 _INNER_END = re.compile(r"[.!?]\s+[^\W\d_a-z]")
 _LONGEST_HEADLINE = 220
 _STRIP_WORDS = 8
@@ -210,19 +211,31 @@ class _List:
         strong = sum(is_strong(entry.row) for entry in self.entries)
         if strong < self.least or (menu and 2 * strong < len(self.entries)):
             return []
-        counted = [entry for entry in self.entries if _COUNTED.search(entry.text)]
-        if len(counted) >= _REGULAR and 2 * len(counted) >= len(self.entries):
-            for entry in counted:
-                entry.text = _COUNTED.sub("", entry.text)
-        if all(_BULLET.match(entry.text) for entry in self.entries):
-            for entry in self.entries:
-                entry.text = _BULLET.sub("", entry.text, count=1)
+        self._take_off(_COUNTED, 0.5, _REGULAR)
+        self._take_off(_COUNT_BEFORE, 0.8, _REGULAR)
+        self._take_off(_BULLET, 1.0, 1)
+        self._drop_dated()
         kickers = self._kickers()
         kept = [entry for index, entry in enumerate(self.entries) if index not in kickers]
         if kept and kept[-1].name and sum(entry.name is not None for entry in kept) >= 2:
             for entry in kept:
                 entry.byline = entry.byline or entry.name
         return _without_names(kept)
+
+    def _take_off(self, mark: re.Pattern[str], share: float, least: int) -> None:
+        """Take a mark off the entries, where so many of them have it: comments, their number, a bullet."""
+        marked = [entry for entry in self.entries if mark.search(entry.text[-8:] if mark is _COUNTED else entry.text[:8])]
+        if len(marked) >= max(least, share * len(self.entries)):
+            for entry in marked:
+                entry.text = mark.sub("", entry.text, count=1)
+
+    def _drop_dated(self) -> None:
+        """Leave out the lines with a date that recur below the headlines."""
+        below = [
+            two for one, two in pairwise(self.entries) if two.row.dates and not two.apart and not one.row.dates
+        ]
+        if len(below) >= 2 and 2 * len(below) >= len(self.entries) - 1:
+            self.entries = [entry for entry in self.entries if entry not in below]
 
     def _kickers(self) -> set[int]:
         """Entries of up to four words, each above a longer one, where the list is made of such pairs."""

@@ -231,8 +231,12 @@ def _no_article(rows: Sequence[Row], start: int, begin: int, end: int) -> str | 
     prose = [row for row in core if row.kind in (Kind.PROSE, Kind.SENTENCE)]
     length = sum(text_size(row.text) for row in prose)
     signs = " \n ".join(row.folded for row in rows[:400] if row.folded)
+    if _asks_consent(prose):
+        return "consent"
     if length < 600:
         for reason in ("not_found", "consent", "blocked", "search_results", "video_only"):
+            if reason == "not_found" and len(prose) >= 2 and _is_signed(rows[max(0, start - 6) : start + 4]):
+                continue
             hits = sum(1 for phrase in words(reason) if phrase in signs)
             if hits >= (1 if reason in ("not_found", "blocked") and length < 350 else 3):
                 return {"search_results": "search", "video_only": "video"}.get(reason, reason)
@@ -261,6 +265,27 @@ def _is_video(rows: Sequence[Row]) -> bool:
 
 _PLAYERS = frozenset({"video", "vídeo", "vidéo", "видео", "فيديو", "वीडियो", "watch", "watch live", "videos"})
 _PARAGRAPHS = (Kind.PROSE, Kind.SENTENCE)
+_ASKED = re.compile(r"\?$|^[–—-]\s|^[^\W\d_]:\s")
+_PARTNERS = re.compile(r"\d{2,4}\s(?:partner|third part|drittanbiet|anbiet|socios|parceiros|partenaires|fornitori|партн)")
+
+
+def _asks_consent(prose: Sequence[Row]) -> bool:
+    """True where most paragraphs speak of cookies and consent."""
+    asking = sum(
+        bool(_PARTNERS.search(folded)) or any(phrase in folded for phrase in words("consent"))
+        for folded in (fold(row.text[:600]) for row in prose[:_MOST_ASKING])
+    )
+    return asking >= 2 and 2 * asking >= len(prose)
+
+
+_MOST_ASKING = 12
+
+
+def _is_signed(rows: Sequence[Row]) -> bool:
+    """True where a byline or a date stands, as above an article."""
+    return any(row.kind in (Kind.BYLINE, Kind.DATE) for row in rows)
+
+
 
 
 def _consecutive(core: Sequence[Row]) -> bool:
@@ -271,7 +296,9 @@ def _consecutive(core: Sequence[Row]) -> bool:
 def _teasers(rows: Sequence[Row]) -> int:
     """How often a headline has one paragraph below it, as lists of articles do."""
     return sum(
-        one.kind is Kind.HEADLINE and two.kind in _PARAGRAPHS and three.kind not in _PARAGRAPHS
+        one.kind is Kind.HEADLINE
+        and not _ASKED.search(one.text)
+        and two.kind in _PARAGRAPHS and three.kind not in _PARAGRAPHS
         for one, two, three in zip(rows, rows[1:], rows[2:], strict=False)
     )
 

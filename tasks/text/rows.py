@@ -299,6 +299,8 @@ def _worded(text: str, folded: str) -> Kind | None:
     label = fold(label_text(text))
     length = len(folded)
     if length <= 80:
+        if label in words("block_labels"):
+            return Kind.END
         if label in words("furniture") and label not in words("list_labels"):
             return Kind.FURNITURE if label not in words("categories") else Kind.CATEGORY
         if is_sponsored(text):
