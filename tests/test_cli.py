@@ -395,14 +395,71 @@ def test_articles_are_searched(loaded: Loaded) -> None:
     assert loaded.run("articles", "search", "zeppelin").stderr == "No article matches.\n"
 
 
-def test_sidebar_headlines_are_listed_ranked_and_shown(loaded: Loaded) -> None:
+def test_sidebar_headlines_are_listed_ranked_searched_and_shown(loaded: Loaded) -> None:
     assert len(loaded.json("headlines", "list")) == 4
-    top = loaded.json("headlines", "top", "--limit", "1")[0]
-    assert top["sightings"] == 3
+    [top] = loaded.json("headlines", "top", "--limit", "1")
+    assert (top["sightings"], top["generic"], top["first_seen_at"]) == (3, False, None)
+    assert loaded.json("headlines", "search", *top["text"].split()) == [top]
+    assert loaded.json("headlines", "top", "--since", "2020-01-01") == []
     detail = loaded.json("headlines", "show", str(top["id"]))
-    assert detail["sighting_count"] == len(detail["sightings"]) == 3
-    assert detail["sightings"][0]["label"] == "Most read"
-    assert "Most read" in loaded.run("headlines", "show", str(top["id"])).stdout
+    assert (detail["sightings"], detail["timeline_count"]) == (3, len(detail["timeline"]))
+    assert {(row["label"], row["day"]) for row in detail["timeline"]} == {("Most read", None)}
+    assert sum(row["sightings"] for row in detail["timeline"]) == 3
+    assert loaded.run("headlines", "search", "zeppelin").stderr == "No sidebar headline matches.\n"
+
+
+def test_times_are_told_with_their_basis_and_unknown_ones_as_such(loaded: Loaded) -> None:
+    top = loaded.run("headlines", "top")
+    assert top.stderr == "Times are those at which pages were fetched, in UTC.\n"
+    heading, first, *_ = top.stdout.splitlines()
+    assert heading.split() == [
+        "id", "sightings", "first_seen_at", "last_seen_at", "generic", "article_id", "text"
+    ]  # fmt: skip
+    assert first.split()[1:5] == ["3", "unknown", "unknown", "no"]
+    shown = loaded.run("headlines", "show", first.split()[0])
+    assert "first_seen_at  unknown" in shown.stdout
+    assert shown.stdout.count("\nWordings\n") == shown.stdout.count("\nTimeline\n") == 1
+    assert shown.stderr.startswith("Times are those")
+
+
+def test_the_texts_of_links_are_listed(loaded: Loaded) -> None:
+    [ferry] = loaded.json("headlines", "search", "ferry", "--limit", "1")
+    found = loaded.json("headlines", "revisions", str(ferry["id"]))
+    assert found
+    assert all(row["number"] <= row["revisions"] for row in found)
+    by_link = loaded.json("headlines", "revisions", found[0]["target"])
+    assert by_link == [row for row in found if row["target"] == found[0]["target"]]
+    shown = loaded.run("headlines", "revisions", found[0]["target"]).stdout.splitlines()
+    assert shown[0] == found[0]["target"]
+    assert shown[1].split()[:3] == ["number", "first_seen_at", "last_seen_at"]
+    none = loaded.run("headlines", "revisions", "https://x.example/none")
+    assert (none.returncode, none.stdout) == (0, "")
+    assert none.stderr == "No link https://x.example/none has carried a sidebar headline.\n"
+
+
+def test_a_timeline_is_drawn_whole_or_not_at_all(loaded: Loaded, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="needs the extra `plot`")
+    headline = str(loaded.json("headlines", "top", "--limit", "1")[0]["id"])
+    picture = tmp_path / "timeline.svg"
+    assert loaded.run("headlines", "show", headline, "--plot", picture).returncode == 0
+    assert picture.read_bytes().rstrip().endswith(b"</svg>")
+    refused = loaded.run("headlines", "show", headline, "--plot", tmp_path / "timeline.pdf")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "must end in .svg or .png" in refused.stderr
+    assert loaded.run("headlines", "show", headline, "--plot", tmp_path / "no" / "t.png").returncode == 2
+    assert loaded.run("headlines", "show", "999", "--plot", tmp_path / "none.png").returncode == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["timeline.svg"]
+
+
+def test_a_plot_without_matplotlib_costs_one_sentence(loaded: Loaded, tmp_path: Path) -> None:
+    """A package of the same name that cannot be imported stands before the real one."""
+    (tmp_path / "matplotlib.py").write_text(
+        "raise ModuleNotFoundError(\"No module named 'matplotlib'\", name='matplotlib')"
+    )
+    environment = {**loaded.environment, "PYTHONPATH": str(tmp_path)}
+    result = run("headlines", "show", "1", "--plot", tmp_path / "timeline.svg", env=environment)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == "Error: Plots need matplotlib: pip install 'broadsheet[plot]'.\n"
 
 
 def test_quarantine_is_listed_and_shown(loaded: Loaded) -> None:

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, time
 from sqlalchemy import Connection, Engine, text
 
 from tasks.postgres.query import Record, fetch, records, row_id
-from tasks.postgres.rows import url_key
+from tasks.postgres.rows import target_key
 
 FREQUENT = 5000
 """So many matches and more are looked for among the headlines in the order in which they are wanted."""
@@ -359,7 +359,7 @@ def revisions(engine: Engine, name: str | None = None, *, limit: int = 20) -> li
     """The headlines that links have carried, link by link, each in the order of time.
 
     Args:
-        name: a link target's URL; or the id of a sidebar headline, for all links that it stood on, the
+        name: a link target; or the id of a sidebar headline, for all links that it stood on, the
             latest first; None for the links that have carried the most.
         limit: the most rows.
     """
@@ -371,7 +371,7 @@ def revisions(engine: Engine, name: str | None = None, *, limit: int = 20) -> li
         asked["id"] = row_id(name)
     else:
         links = _LINK_AT
-        asked["key"] = url_key(name)
+        asked["key"] = target_key(name)
     return fetch(engine, text(_REVISIONS.format(links=links)).bindparams(**asked), Revision)
 
 

@@ -38,6 +38,13 @@ def url_key(url: str) -> bytes:
     return digest("url:" + storable(normalise(url)))
 
 
+def target_key(href: str) -> bytes:
+    """Digest of where a link leads: that of a page for a URL, else of the link as written."""
+    if href.startswith(("http://", "https://")):
+        return url_key(href)
+    return digest("href:" + storable(href))
+
+
 def moment(iso: str | None) -> tuple[date | None, datetime | None]:
     """The date as printed, and the point in time where both time and zone are stated.
 
@@ -153,9 +160,9 @@ class Texts:
             key = key or headline_key(text)
             return self.dictionary, ordinal, digest(text), text, key, digest(key)
         if self.dictionary == "targets" and text.startswith(("http://", "https://")):
-            return self.dictionary, ordinal, url_key(text), storable(normalise(text)), None, None
+            return self.dictionary, ordinal, target_key(text), storable(normalise(text)), None, None
         if self.dictionary == "targets":
-            return self.dictionary, ordinal, digest("href:" + text), text, None, None
+            return self.dictionary, ordinal, target_key(text), text, None, None
         return self.dictionary, ordinal, digest(text), text, None, None
 
 
