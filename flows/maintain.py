@@ -6,13 +6,13 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from flows.parameters import KeepSightings
+from flows.parameters import KeepSightings, run_name
 from schemas.settings import Settings
 from tasks.postgres.database import open_database
 from tasks.steps import maintain_step, settle_step
 
 
-@flow(name="maintain")
+@flow(name="maintain", flow_run_name=run_name)
 def maintain(keep_sightings: KeepSightings = None) -> State[None]:
     """Settle what a run left behind, make room for the sightings to come, drop those that are too old.
 

@@ -109,11 +109,14 @@ def test_deployed_flows_are_scheduled_triggered_and_load(
     user: dict[str, str], worker: Path, prefect_server: str, database: Engine
 ) -> None:
     prefect("deploy", "--all", "--prefect-file", "deploy/prefect.yaml", user=user)
-    ingest, backfill = (
-        call(prefect_server, f"/deployments/name/{name}/{name}") for name in ("ingest", "backfill")
+    ingest, backfill, maintain = (
+        call(prefect_server, f"/deployments/name/{name}/{name}")
+        for name in ("ingest", "backfill", "maintain")
     )
     assert ingest["parameters"] == {"paths": [user["BROADSHEET_LANDING"]]}
     assert ingest["parameter_openapi_schema"]["properties"]["since"]["description"]
+    assert maintain["parameters"] == {"keep_sightings": None}
+    assert maintain["parameter_openapi_schema"]["properties"]["keep_sightings"]["description"]
 
     scheduled = {
         "deployments": {"id": {"any_": [ingest["id"]]}},

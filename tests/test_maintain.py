@@ -11,9 +11,16 @@ from typing import Any
 import pytest
 from captures import extracted, load, rows
 from click.testing import CliRunner
+from prefect.settings import (
+    PREFECT_API_URL,
+    PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+    PREFECT_LOGGING_TO_API_ENABLED,
+    temporary_settings,
+)
 from sqlalchemy import Engine, text
 
 from flows.cli import broadsheet
+from flows.maintain import maintain as maintain_flow
 from schemas.errors import TransientLoadError
 from schemas.records import ExtractedPage, Headline
 from schemas.settings import Settings
@@ -223,3 +230,26 @@ def test_the_command(two_partitions: Engine, settings: Settings, environment: di
     assert run() == "Nothing to do.\n"
     assert run("--keep-sightings", "90").startswith("Dropped the sightings of pages 0 to 999,999: ")
     assert run("--keep-sightings", "90") == "Nothing to do.\n"
+
+
+def test_the_flow(
+    two_partitions: Engine,
+    environment: dict[str, str],
+    prefect_server: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("BROADSHEET_HOME", "BROADSHEET_DATABASE_URL"):
+        monkeypatch.setenv(name, environment[name])
+    load(two_partitions, listing(5, STORKS))
+    changed = {
+        PREFECT_API_URL: prefect_server,
+        PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
+        PREFECT_LOGGING_TO_API_ENABLED: False,
+    }
+    with temporary_settings(changed):
+        state = maintain_flow(keep_sightings=90, return_state=True)
+        refused = maintain_flow(keep_sightings=0, return_state=True)
+    assert state.is_completed()
+    assert "Dropped the sightings of pages 0 to 999,999" in str(state.message)
+    assert rows(two_partitions, "SELECT count(*) FROM batches WHERE settled_at IS NULL") == [(0,)]
+    assert refused.is_failed()
