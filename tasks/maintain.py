@@ -1,7 +1,7 @@
 """Upkeep of the sightings: partitions ahead of what is loaded, and old ones dropped where that is wanted.
 
 What the sightings come to by day, headline and link stays when they are dropped. Maintaining again changes
-nothing, and neither loaders nor readers wait for longer than a moment.
+nothing, and loaders and readers wait for seconds at most.
 """
 
 from __future__ import annotations

@@ -189,6 +189,12 @@ def held(engine: Engine, statement: str) -> Iterator[Callable[[], None]]:
         yield connection.rollback
 
 
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tasks.postgres.partitions.LOCK_SECONDS", 0.3)
+
+
+@pytest.mark.usefixtures("hurried")
 def test_a_loader_that_holds_ids_is_waited_for(two_partitions: Engine) -> None:
     page = (
         "INSERT INTO pages (id, batch_id, origin_record, byte_count, is_article, key, digest, kind,"
@@ -203,6 +209,7 @@ def test_a_loader_that_holds_ids_is_waited_for(two_partitions: Engine) -> None:
         assert upkeep.result(timeout=30).dropped == (Partition(0),)
 
 
+@pytest.mark.usefixtures("hurried")
 def test_a_long_reader_makes_it_give_up_and_harms_nobody(
     two_partitions: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,6 +12,9 @@ from sqlalchemy import Connection, Engine, text
 
 from schemas.tables import SIGHTINGS_PARTITION_PAGES
 
+LOCK_SECONDS = 5.0
+"""How long a lock that loaders or readers hold is waited for: they wait behind it, too."""
+
 _NAME = re.compile(r"headline_sightings_p(\d+)")
 
 
@@ -66,7 +69,7 @@ def old_partitions(engine: Engine, before: datetime) -> list[Partition]:
     add to these partitions any more.
 
     Raises:
-        sqlalchemy.exc.OperationalError: loaders kept the pages busy for longer than a moment.
+        sqlalchemy.exc.OperationalError: loaders kept the pages busy for longer than `LOCK_SECONDS`.
     """
     with engine.begin() as connection:
         last = _last_page(connection)
@@ -81,7 +84,7 @@ def drop_partition(engine: Engine, partition: Partition) -> int:
     """Drop a partition; return how many bytes that frees.
 
     Raises:
-        sqlalchemy.exc.OperationalError: someone kept the sightings busy for longer than a moment.
+        sqlalchemy.exc.OperationalError: someone kept the sightings busy for longer than `LOCK_SECONDS`.
     """
     with engine.begin() as connection:
         freed: int = connection.execute(
@@ -102,8 +105,7 @@ def _wait_for_loaders(connection: Connection) -> None:
 
 
 def _be_brief(connection: Connection) -> None:
-    """Give up after a moment: whoever comes meanwhile waits behind this transaction."""
-    connection.execute(text("SET LOCAL lock_timeout = '1s'"))
+    connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))
 
 
 def _is_young(connection: Connection, partition: Partition, before: datetime) -> bool:
