@@ -60,7 +60,7 @@ def _bare(text: str) -> str:
     """The headline without what a page writes around it, in one Unicode form."""
     bare = _plain(text)
     for _ in range(_ROUNDS):
-        shorter = strip_credit(strip_outlet(strip_decoration(bare)))
+        shorter = strip_credit(strip_decoration(strip_outlet(bare)))
         if shorter == bare:
             break
         bare = shorter

@@ -42,10 +42,15 @@ def is_sponsored(text: str) -> bool:
     )
 
 
-_NUMBER = re.compile(r"^(?:(?:#\d{1,2}|\d{1,2}[.):])\s*|0\d\s+)(?=[^\W\d_]|[\"'“‘«¿¡])")
-_CLOCK = re.compile(
-    r"^(?:[01]?\d|2[0-3])[:.h][0-5]\d\s?(?:uhr\b|h\b|[ap]\.?m\.?)?\s*[|·•–—-]?\s*", re.IGNORECASE
+_NUMBER = re.compile(
+    r"^(?:(?:#\d{1,2}|\d{1,2}[.):])\s*|0\d\s+)(?=[^\W\d_]|[\"'“‘«„»‹¿¡]|(?<=\s)\d[\d.,]*\s[^\W\d_])"
 )
+_CLOCK = re.compile(
+    r"^(?:[01]?\d|2[0-3])(?::[0-5]\d(?!\d)\s?(?:uhr\b|h\b|[ap]\.?m\.?)?\s*[|·•–—-]?"
+    r"|[.h][0-5]\d(?!\d)\s?(?:uhr\b|[|·•–—-]|[ap]\.?m\.?))\s*(?=\S)(?-i:(?![a-z]))",
+    re.IGNORECASE,
+)
+"""A time in front; `3.50` alone may be a price, and `3:10 to Yuma` is a title."""
 _TIME_BEHIND = re.compile(
     r"\s*[|·•]\s*(?:[01]?\d|2[0-3])[:.h][0-5]\d(?:\s?(?:uhr|h|[ap]\.?m\.?))?$", re.IGNORECASE
 )
@@ -56,7 +61,7 @@ _OUTLET = re.compile(r"^[A-ZÀ-Þ][\w.&]*(?:\s[A-ZÀ-Þ][\w.&]*){0,3}\s-\s(?=\S)
 def _glued_label() -> re.Pattern[str]:
     """A label run into the headline: `RelatedOutlet - `, `ALSO READ | `, `Mehr zum Thema: `."""
     return re.compile(
-        rf"^(?P<label>{alternation('list_labels')})(?P<mark>\s?[:|»›→]\s*|\.\s+|\s+[-–—]\s+|(?=[^\W\d_]|\s))",
+        rf"^(?P<label>{alternation('list_labels')})(?P<mark>\s?[:|»›→]\s*|\.\s+|\s+[-–—]\s+|(?=[^\W\d_]|[\s\"'“‘«„»‹¿¡]))",
         re.IGNORECASE,
     )
 
@@ -147,7 +152,8 @@ def split_label(text: str) -> tuple[str | None, str]:
 
 def _glued(label: str, following: str) -> bool:
     """True where a new word begins right behind the label: `RelatedOutlet`, not `Explorer`."""
-    return label[:1].isupper() and label[-1:].islower() and following[:1].isupper()
+    begins = following[:1]
+    return label[:1].isupper() and label[-1:].islower() and not begins.isspace() and not begins.islower()
 
 
 def _invites(label: str, following: str) -> bool:
@@ -245,14 +251,14 @@ def _byline() -> re.Pattern[str]:
     """`by` as a word, or `By` glued to one."""
     leads = sorted(words("headline_bylines"), key=lambda word: (-len(word), word))
     capital = "|".join(lead.capitalize() for lead in leads)
-    return re.compile(rf"^(?:{'|'.join(leads)}|{capital})$|(?<=[^\W\dA-Z_]|[\d?!.”\"'»)])(?:{capital})$")
+    return re.compile(rf"^(?:{'|'.join(leads)}|{capital})$|(?<=\S)(?:{capital})$")
 
 
 def _is_credit(before: str, lead: re.Match[str], names: list[str]) -> bool:
     """True where `before` is a headline and nothing but an author's name follows."""
     if len(names) < 2 or not _says_enough(before) or not is_name(" ".join(names)):
         return False
-    marked = before[-1] in _MARKS and before[-2:-1].isspace() | (before[-1] in "|·•")
+    marked = before[-1] in ".?!" or (before[-1] in _MARKS and before[-2:-1].isspace() | (before[-1] in "|·•"))
     return marked or bool(lead.start()) or (lead[0][0].isupper() and _in_sentence_case(before))
 
 
@@ -286,7 +292,9 @@ _SMALL_IN_TITLES = frozenset(
 
 _TAIL = 40
 _DIGIT = re.compile(r"\d")
-_GLUED_DATE = re.compile(r"(?<=[^\W\d_A-Z])(?=[A-Z][a-z]{2,8}\.?\s\d)|(?<=[^\W\d_?!.”’\"')])(?=\d{1,2}[./ ])")
+_GLUED_DATE = re.compile(
+    r"(?<=[^\W\d_A-Z]|[?!.”\"'»)])(?=[A-Z][a-z]{2,8}\.?\s\d)|(?<=[^\W\d_?!.”’\"')])(?=\d{1,2}[./ ])"
+)
 
 
 def strip_trailing_date(text: str) -> str:
@@ -299,16 +307,22 @@ def strip_trailing_date(text: str) -> str:
     tail = text[cut:]
     if not _DIGIT.search(tail):
         return text
+    length = len(tail.rstrip(" )"))
     spots = [0, *(found.start() for found in _GLUED_DATE.finditer(tail))]
     for spot in spots:
         for dated in find_dates(tail[spot:]):
-            if dated.end == len(tail[spot:].rstrip()) and dated.precision != "month":
-                begin = cut + spot + dated.start
-                before = text[:begin]
-                if spot or before.rstrip(" ")[-1:] in "|·•-–—,)(" or not before.strip():
+            if spot + dated.end == length and dated.precision != "month":
+                before = text[: cut + spot + dated.start]
+                if spot or _parted(before, dated.raw):
                     before = before.rstrip(" |·•-–—,(")
                     return text if len(before) < _LEAST or _is_serial(before) else before
     return text
+
+
+def _parted(before: str, date: str) -> bool:
+    """True where a mark parts the date from the title: a comma only one in figures."""
+    mark = before.rstrip(" ")[-1:]
+    return mark in "|·•-–—)(" or (mark == "," and not any(sign.isalpha() for sign in date))
 
 
 def _is_serial(title: str) -> bool:

@@ -28,6 +28,7 @@ _RUNNING = frozenset(
     ["what", "how", "why", "who", "our", "your", "new", "full", "best", "worst", "to", "on", "at"]
 )
 """Words of a headline that is capitalised throughout: `What To Expect In The World`, `New Review`."""
+_NO_NAME = frozenset(',;?!…"“”')
 _MIN_GENERIC_WORDS = 4
 """A title of fewer words may be a rubric (`Live updates | Dol`), which only its other part tells apart."""
 
@@ -71,21 +72,25 @@ def is_outlet(name: str) -> bool:
 
 @lru_cache(maxsize=4096)  # the same few names stand behind all headlines of a site
 def _is_outlet(name: str) -> bool:
+    return _is_known(name) or _sounds_like_one(name)
+
+
+def _is_known(name: str) -> bool:
     if _DOMAIN.fullmatch(name) or _ASSOCIATION.search(name):
         return True
-    parts = _WORD.findall(name)
-    if not parts:
-        return False
-    cues = _cues()
-    plain = _plain(name)
+    cues, plain = _cues(), _plain(name)
     if plain in cues.small or (plain in cues.names and not name.islower()):
         return True
-    if name.endswith(cues.endings) and len(parts) <= _MAX_NAME_WORDS:
-        return True
-    if len(parts) > _MAX_NAME_WORDS or not parts[0][:1].isalpha():
+    return name.endswith(cues.endings) and len(_WORD.findall(name)) <= _MAX_NAME_WORDS
+
+
+def _sounds_like_one(name: str) -> bool:
+    parts = _WORD.findall(name)
+    if not 1 <= len(parts) <= _MAX_NAME_WORDS or not parts[0][:1].isalpha() or not _NO_NAME.isdisjoint(name):
         return False
-    if any(word[:1].islower() and len(word) > 3 for word in parts):
-        return False  # running text: "more news from Berlin"
+    if any((word[:1].islower() and len(word) > 3) or word.isdecimal() for word in parts):
+        return False  # running text: "more news from Berlin", "Retiro AFP 2022"
+    cues = _cues()
     folded = [word.casefold() for word in parts]
     if any(word in cues.anywhere for word in folded):
         return True
@@ -126,7 +131,9 @@ def _strip_once(text: str, named: bool) -> str:
         return text
     last = separators[-1]
     title, name = text[: last.start()].rstrip(), text[last.end() :].strip()
-    if _is_title(title) and (is_outlet(name) or _is_aside(name, title, last, named)):
+    tight = last["colon"] and not text[last.start() - 1].isspace()  # `Title: Name` may be `Who: what`
+    outlet = _is_known(name) if tight else is_outlet(name)
+    if _is_title(title) and (outlet or _is_aside(name, title, last, named)):
         return title
     first = separators[0]
     name, title = text[: first.start()].strip(), text[first.end() :].lstrip()
