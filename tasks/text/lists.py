@@ -30,12 +30,15 @@ _CARDS = 3
 _NUMBERED = re.compile(r"#?(\d{1,2})(?:[.):–-]?\s+(?=\S)|[.):–-]?(?=[A-ZÀ-Þ¿¡«“„\"‘'’]))")
 _REGULAR = 3
 _NAME_WORDS = 6
-_BULLET = re.compile(r"[•▪●‣·–-]\s+")
+_BULLET = re.compile(r"^[•▪●‣·–-]\s+")
 _NETWORK = re.compile(
     r"(?:\S+\s){1,4}(?:facebook|twitter|instagram|linkedin|youtube|tiktok|whatsapp|telegram|threads|bluesky|rss)"
 )
 _COUNTED = re.compile(r"(?<=[^\W\d_]|[»”’\"?!)」])\d{1,4}$")
-_COUNT_BEFORE = re.compile(r"\d{1,4}\s+(?=[A-ZÀ-Þ«“„\"‘'])")
+_TIME_BEHIND = re.compile(
+    r"(?:\s?[·|•]\s?(?=[^·|•]{0,24}\d)[^·|•]{1,40})+$|\s?[(（]\d{1,2}:\d{2}[)）]$|(?<=\D)\d{1,2}月\d{1,2}日(?:\s?\d{1,2}:\d{2})?$"
+)
+_COUNT_BEFORE = re.compile(r"^\d{1,4}\s+(?=[A-ZÀ-Þ«“„\"‘'])")
 _INNER_END = re.compile(r"[.!?]\s+[^\W\d_a-z]")
 _LONGEST_HEADLINE = 220
 _STRIP_WORDS = 8
@@ -44,6 +47,7 @@ _COMMA = re.compile(r"[,;] ?(?=[A-ZÀ-Þ])")
 _MORE = re.compile(
     r"(?:\bmehr|\bmore|\bmás|\bplus|\bleia mais|\bdevamı|\bдалее|^[^«]*»|›|→|…|\.\.\.)$", re.IGNORECASE
 )
+_ADDRESS = re.compile(r"\S@\S+\.\S|https?://|www\.")
 _ONWARD = re.compile(r"^[^«‹]*[»›→]$")
 _GLUED = re.compile(r"[a-zß-ÿа-яё][A-ZÀ-ÞА-ЯİŞÇ]")
 _PUNCTUATION = re.compile(r"[,;:.?!\"'’“”„«»()|–—-]")
@@ -211,6 +215,8 @@ class _List:
         strong = sum(is_strong(entry.row) for entry in self.entries)
         if strong < self.least or (menu and 2 * strong < len(self.entries)):
             return []
+        self._drop_tail(1 if menu else 2)
+        self._take_off(_TIME_BEHIND, 0.5, 2)
         self._take_off(_COUNTED, 0.5, _REGULAR)
         self._take_off(_COUNT_BEFORE, 0.8, _REGULAR)
         self._take_off(_BULLET, 1.0, 1)
@@ -222,9 +228,19 @@ class _List:
                 entry.byline = entry.byline or entry.name
         return _without_names(kept)
 
+    def _drop_tail(self, least: int) -> None:
+        """Leave out the short lines at the end of a list of long ones: what stands below it."""
+        end = len(self.entries)
+        while end and not is_strong(self.entries[end - 1].row):
+            end -= 1
+        if end >= _REGULAR and len(self.entries) - end >= least and all(
+            is_strong(entry.row) for entry in self.entries[:end]
+        ):
+            del self.entries[end:]
+
     def _take_off(self, mark: re.Pattern[str], share: float, least: int) -> None:
         """Take a mark off the entries, where so many of them have it: comments, their number, a bullet."""
-        marked = [entry for entry in self.entries if mark.search(entry.text[-8:] if mark is _COUNTED else entry.text[:8])]
+        marked = [entry for entry in self.entries if mark.search(entry.text)]
         if len(marked) >= max(least, share * len(self.entries)):
             for entry in marked:
                 entry.text = mark.sub("", entry.text, count=1)
@@ -454,6 +470,7 @@ def _can_be_headline(row: Row) -> bool:
         and word_count(row.text) >= 3
         and not _ONWARD.match(row.text)
         and not _NETWORK.fullmatch(row.folded)
+        and not _ADDRESS.search(row.text)
         and not _is_strip(row.text)
     )
 

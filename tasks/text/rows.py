@@ -92,7 +92,7 @@ _CRUMBS = re.compile(r"\s+[/»>›→|]\s+|\s*[»›|]\s*")
 _URL = re.compile(r"(?:https?://|www\.)\S+")
 _CLOCK = re.compile(
     r"(?:(?:at|um|à|às|a las|klo?\.?)\s)?(?:[01]?\d|2[0-3])(?:[:.h][0-5]\d){1,2}\s?(?:[ap]\.?m\.?|uhr|hrs|h)?"
-    r"\s?\(?(?:[a-zа-яi]{2,4})?\)?|\d{1,2}\s?[ap]m",
+    r"\s?\(?(?:[a-zа-яi]{2,4}(?:[+-]\d{1,2})?)?\)?|\d{1,2}\s?[ap]m",
 )
 
 
@@ -230,6 +230,8 @@ def _simple(text: str, folded: str) -> Kind | None:
         if _ago().fullmatch(folded.rstrip("0123456789")):  # the count of comments may be glued to it
             return Kind.CLOCK
         if _DIGIT.search(folded):
+            if _is_times(folded):
+                return Kind.CLOCK
             if _CLOCK.fullmatch(folded) or _category_clock().fullmatch(text):
                 return Kind.CLOCK
     return None
@@ -248,6 +250,15 @@ def _figured(text: str, folded: str) -> Kind | None:
     return Kind.NUMBER if _is_figures(text) else None
 
 
+def _is_times(folded: str) -> bool:
+    """`3:12 pm gmt+3 · updated 5 mins ago`: times alone, set apart."""
+    parts = _BAR.split(folded)
+    return len(parts) > 1 and all(
+        bool(_CLOCK.fullmatch(part) or _ago().fullmatch(part))
+        for part in (part[start(part, "updated") :].lstrip(" :") for part in parts)
+    )
+
+
 def _is_bar(text: str) -> bool:
     """True for a menu in one line: `App | FAQ`, `Newest | Best rated | Worst rated`."""
     if _DIGIT.search(text):
@@ -260,7 +271,7 @@ def _is_bar(text: str) -> bool:
 def _clocked(folded: str) -> bool:
     """`yesterday 22.41`, `13:00 •`, `14.14 News`: a time, and a word or two beside it."""
     found = _TIME.search(folded)
-    return bool(found) and len(_LETTER.findall(folded)) <= 12 and len(_DIGIT.findall(folded)) <= 4
+    return bool(found) and len(_LETTER.findall(folded)) <= 12
 
 
 def _is_figures(text: str) -> bool:
@@ -378,10 +389,20 @@ def _is_byline(text: str, folded: str) -> bool:
         return False
     if is_terminated(text) and word_count(text) > 8:
         return False
+    if len(rest) <= 60 and is_name(_without_roles(rest)):
+        return True
     names = split_authors(text)
     if names:
         return sum(map(len, names)) >= 0.3 * len(rest) or "@" in text or "|" in text
     return all(part in words("desks") or find_agency(part.upper()) for part in _DESKS.split(fold(rest)))
+
+
+def _without_roles(text: str) -> str:
+    """`Ann Lee Reporter` as `Ann Lee`; a name of at least two words, else ''."""
+    words_left = text.split()
+    while words_left and fold(words_left[-1]) in words("roles"):
+        words_left.pop()
+    return " ".join(words_left) if 2 <= len(words_left) < len(text.split()) else ""
 
 
 def _is_dated_name(text: str) -> bool:
