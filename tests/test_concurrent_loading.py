@@ -96,10 +96,11 @@ def _keep_settling() -> int:
         _begin.wait(PATIENCE)
         while not _loaded.is_set():
             settled += settle(engine).batches
-            time.sleep(0.02)
+            time.sleep(0.2)
     return settled
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 def test_four_loading_processes_and_one_that_settles(seed: int, settings: Settings, database: Engine) -> None:
     pages = news(seed)

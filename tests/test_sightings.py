@@ -190,9 +190,9 @@ def test_what_another_extractor_lists_does_not_change_what_was_seen(database: En
 
 
 def test_more_headlines_than_a_position_can_count(database: Engine) -> None:
-    """A page with 40,000 headlines is quarantined; the others of its batch are loaded."""
+    """A page with 33,000 headlines is quarantined; the others of its batch are loaded."""
     endless = listing(
-        1, [Headline(f"Story {number % 50} of the morning") for number in range(40_000)], MONDAY
+        1, [Headline(f"Story {number % 50} of the morning") for number in range(33_000)], MONDAY
     )
     report = load(database, endless, listing(2, [FERRY], MONDAY))
     assert report.counts == Counts(read=2, non_article=1, quarantined=1)
