@@ -37,6 +37,9 @@ LEAST_HOURS = timedelta(hours=12)
 MOST_ROWS, MOST_TEXTS = 40, 8
 """Lists, and texts of its links, that a picture shows; it says how many it leaves out."""
 
+MOST_BARS = 100
+"""Hours side by side that can still be told apart."""
+
 WIDTH = 10.0
 """Inches; everything below is in inches, too."""
 RIGHT, BARS, GAP, TEXT_ROW, AXIS, NOTE = 1.6, 1.7, 0.14, 0.36, 0.5, 0.22
@@ -139,6 +142,7 @@ def timeline_figure(detail: HeadlineDetail, hours: Sequence[Hour], texts: Sequen
     shown.sort(key=lambda row: (sources.index(row.source), row.days[0].first_seen_at, row.label))
     reworded = _reworded(texts, detail.id)
     window = _window(bars, step, reworded)
+    bars, step = _widened(bars, step, window)
 
     others = reworded[0].revisions - len(reworded) if reworded else 0
     notes = list(_notes(detail.sightings - known, len(rows) - len(shown), others))
@@ -227,6 +231,18 @@ def _bars(rows: Sequence[Row], hours: Sequence[Hour], known: int) -> tuple[Bars,
     return bars, timedelta(days=1)
 
 
+def _widened(bars: Bars, step: timedelta, window: tuple[float, float]) -> tuple[Bars, timedelta]:
+    """Hours put together to three or six where single ones would be too thin to see."""
+    if step != timedelta(hours=1):
+        return bars, step
+    hours = next((hours for hours in (1, 3) if (window[1] - window[0]) * 24 / hours <= MOST_BARS), 6)
+    wider: Bars = defaultdict(lambda: defaultdict(int))
+    for source, counts in bars.items():
+        for moment, count in counts.items():
+            wider[source][moment.replace(hour=moment.hour // hours * hours)] += count
+    return wider, hours * step
+
+
 def _reworded(texts: Sequence[Revision], headline_id: int) -> list[Revision]:
     """The texts with known times of the link that carried most, some of them if there are many."""
     links: dict[str, list[Revision]] = defaultdict(list)
@@ -312,8 +328,9 @@ def _draw_bars(axes: Axes, bars: Bars, step: timedelta, colours: dict[str, str])
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     axes.set_ylim(0, max(below.values(), default=1) * 1.15)
-    unit = "hour" if step == timedelta(hours=1) else "day"
-    axes.set_ylabel(f"sightings a{'n' * (unit == 'hour')} {unit}", fontsize=8.5, color=MUTED)
+    hours = step // timedelta(hours=1)
+    unit = {1: "an hour", 24: "a day"}.get(hours, f"in {hours} hours")
+    axes.set_ylabel(f"sightings {unit}", fontsize=8.5, color=MUTED)
 
 
 def _draw_rows(

@@ -1,9 +1,9 @@
-"""Print a fortnight of five invented outlets as JSONL: front pages every six hours, articles, their sidebars.
+"""Print a fortnight of four invented outlets as JSONL: front pages every six hours, articles, their sidebars.
 
     python scripts/make_newsstand.py > newsstand.jsonl
     broadsheet ingest newsstand.jsonl
 
-Links are reworded, texts are cut off and carry outlets' names, one story runs at two outlets, a briefing has
+Links are reworded, texts are cut off and carry outlets' names, stories run at two outlets, a briefing has
 a new address each time, and a few pages do not say when they were fetched: what sidebar headlines meet in
 life. Every call prints the same bytes. The outlets, people and places do not exist.
 """
@@ -132,6 +132,7 @@ VALLEY = Outlet(
         once("chess", 14, 36, "Chess club of eleven beats the capital in the cup"),
         once("orchard", 44, 50, "Frost takes a third of the valley's plum blossom in one night", 3),
         once("bus", 70, 30, "Last bus to Dol waits for the last reader of the library", 2),
+        once("cracks", 84, 60, "The county knew of the cracks in Lorn bridge for three years", 4),
         once("mill", 101, 80, "Old mill grinds again, and the miller is nineteen", 3),
         once("bakers", 140, 40, "Bakers weigh a smaller loaf against a dearer one", 2),
         once("bears", 190, 100, "Two bears seen above the pass; sheep are brought down", 5),
@@ -184,19 +185,7 @@ RIBERA = Outlet(
         once("puente", 160, 90, "El puente de barcas se abre dos horas al día para las garzas", 4),
     ),
 )
-MINATO = Outlet(
-    "みなと新報",
-    "minato.example",
-    "ja",
-    ("アクセスランキング", "新着", "関連記事"),
-    (
-        once("yakou", 24, 90, "夜行列車が北の海岸に戻る、冬から週三往復", 5),
-        once("todai", 60, 70, "灯台守に四百人が応募、はしごを登れたのは一人", 4),
-        once("nishin", 172, 60, "九年ぶりに内湾へ鰊の群れ、漁協は初日の漁を見送る", 4),
-        once("hashi", 10, 120, "橋の亀裂は三年前から知られていた、調査報告で判明", 6),
-    ),
-)
-OUTLETS = (COURIER, VALLEY, NORDWIND, RIBERA, MINATO)
+OUTLETS = (COURIER, VALLEY, NORDWIND, RIBERA)
 
 BODY = {
     "en": "It began with a letter that nobody wanted to open. By noon there were {n} people in the hall, and "
@@ -212,9 +201,6 @@ BODY = {
     "conversación siguió hasta que se encendieron las lámparas.|La oficina contestará en {n} días, según "
     "dijo el lunes. Quienes viven cerca ya lo han oído otras veces y han guardado los sobres.|«Por la mañana "
     "seguiremos aquí», dijo en la puerta una mujer que declaró tener {n} años.",
-    "ja": "始まりは、誰も開けたがらない一通の手紙だった。正午には{n}人が集会所に集まり、話し合いは明かりがと"
-    "もるまで続いた。|役所は月曜日、{n}日以内に回答すると述べた。近くに住む人たちは前にも同じことを聞いており、封"
-    "筒を取ってある人もいる。|「朝になってもここにいますよ」と、戸口に立つ{n}歳の女性は話した。",
 }
 
 
