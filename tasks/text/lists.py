@@ -442,7 +442,8 @@ class HeadlineReader:
             or (self._list and not row.gap and not (row.kind is Kind.SHORT and self._list.is_plain))
         ):
             return False
-        following = [each for each in rows[index + 1 : index + 8] if each.kind not in _BESIDE][:3]
+        ahead = rows[index + 1 : index + 1 + 2 * _AHEAD]
+        following = [each for each in ahead if each.kind not in _BESIDE and each.kind is not Kind.BYLINE][:3]
         return (
             len(following) == 3
             and any(map(is_strong, following))
@@ -468,6 +469,7 @@ def _can_be_headline(row: Row) -> bool:
         row.kind is not Kind.PROSE
         and 8 <= len(row.text) <= _LONGEST_HEADLINE
         and word_count(row.text) >= 3
+        and not (row.text.startswith("(") and row.text.endswith(")"))
         and not _ONWARD.match(row.text)
         and not _NETWORK.fullmatch(row.folded)
         and not _ADDRESS.search(row.text)

@@ -77,6 +77,7 @@ _HASHTAGS = re.compile(r"#[^\W\d]\S*(?:\s#?\S+){0,2}")
 _BAR = re.compile(r"\s*\|\s*|\s+[•·]\s+")
 _BAR_WORDS = {2: 1, 3: 3}
 """Most words of an entry, by how many entries there are; four where there are more."""
+_BY = re.compile(r"(?:by|von|par|por|di|door|av|af)\s")
 _LED_NAME = re.compile(r"(?:[Bb]y|[Vv]on|[Pp]ar|[Pp]or|[Dd]oor)(?=[A-ZÀ-Þ])")
 _SCORE = re.compile(
     r"[A-ZÀ-Þ]\S*(?:\s[A-ZÀ-Þ]\S*){0,2}\s\d{1,3}\s?[-–:]\s?"
@@ -389,7 +390,7 @@ def _is_byline(text: str, folded: str) -> bool:
         return False
     if is_terminated(text) and word_count(text) > 8:
         return False
-    if len(rest) <= 60 and is_name(_without_roles(rest)):
+    if len(rest) <= 60 and _BY.match(folded) and is_name(_without_roles(rest)):
         return True
     names = split_authors(text)
     if names:
