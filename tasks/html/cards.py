@@ -43,8 +43,6 @@ class Card:
 
     href: str
     blocks: list[tuple[Block, list[LexborNode]]] = field(default_factory=list)
-    paid: bool = False
-    """Its link says that somebody paid for it."""
 
 
 def headline_of(card: Card, own: set[str]) -> tuple[Block, list[LexborNode]] | None:

@@ -170,6 +170,7 @@ def _cards(
     furniture: dict[Place, bool] = {}
     found: list[_Found] = []
     labels: list[Block] = []
+    bylines: list[tuple[Block, int]] = []
     card: Card | None = None
 
     def close() -> None:
@@ -192,21 +193,17 @@ def _cards(
             else 0
         )
         for place in _above(block.place):
-            entry = lists.get(place)
-            if entry is None:
+            if (entry := lists.get(place)) is None:
                 entry = lists[place] = _List()
             entry.links += 1
             entry.linked += size
             entry.titled += titled
-        if target is None or closed.paid:
+        if target is None or any(_is_paid(link, nodes) for link, nodes in closed.blocks):
             return
         before = found[-1].sighting if found else None
         if before is not None and before.href == target and _meet(before.block, block, _CARD_SPAN):
             return  # the card's teaser, behind a byline or a date
-        byline = next((b for b, _ in closed.blocks if b is not block and is_byline(b)), None)
-        found.append(
-            _Found(Sighting(block, nodes, target, byline=byline), letters(text), labels[-_LABELS_BACK:])
-        )
+        found.append(_Found(Sighting(block, nodes, target), letters(text), labels[-_LABELS_BACK:]))
 
     for block in blocks:
         if len(found) == MOST_HEADLINES:
@@ -217,10 +214,9 @@ def _cards(
             close()
             labels.clear()
             continue
-        if is_byline(block):
+        if is_byline(block) and not is_label(block.raw):
             close()
-            if found and _meet(block, found[-1].sighting.block, _CARD_SPAN):
-                found[-1].sighting.byline = found[-1].sighting.byline or block
+            bylines.append((block, len(found)))
             continue
         targets = [] if _is_sentence(block, paragraphs) else list(_targets(block))
         if (
@@ -231,32 +227,48 @@ def _cards(
             close()
             labels.append(block)
             continue
-        for nodes, href, paid in targets:
+        for nodes, href in targets:
             if card is None or card.href != href:
                 close()
                 card = Card(href)
             card.blocks.append((block, nodes))
-            card.paid |= paid
     close()
-    return found[:MOST_HEADLINES]
+    del found[MOST_HEADLINES:]
+    for byline, index in bylines:
+        _assign_byline(byline, [one.sighting for one in found[max(0, index - 1) : index + 1]])
+    return found
 
 
-def _targets(block: Block) -> Iterator[tuple[list[LexborNode], str, bool]]:
-    """The links that a block consists of: the elements that show each, where it leads, if it is an ad."""
+def _assign_byline(byline: Block, around: list[Sighting]) -> None:
+    """Give a byline to the headline before or after it, whichever shares the smaller element with it."""
+    near = [
+        (shared.chars, sighting)
+        for sighting in around
+        if (shared := _junction(byline, sighting.block)[0]) is not None and shared.chars <= _CARD_SPAN
+    ]
+    if near:
+        sighting = min(near, key=lambda pair: pair[0])[1]
+        sighting.byline = sighting.byline or byline
+
+
+def _targets(block: Block) -> Iterator[tuple[list[LexborNode], str]]:
+    """The links that a block consists of: the elements that show each, and where it leads."""
     if block.place.link is not None:
-        link = next((place.node for place in _chain(block.place) if place.tag == "a"), None)
         if not block.place.link.startswith(NOT_PAGES):
-            yield block.nodes, block.place.link, link is not None and _is_paid(link)
+            yield block.nodes, block.place.link
     elif block.links and block.linked >= (0.3 if is_heading(block) else 0.5) * block.length:
         long = [link for link in block.links if len(link.text()) >= SHORTEST]
         for link in long if len(long) > 1 else [max(block.links, key=lambda node: len(node.text()))]:
             href = link.attributes.get("href") or ""
             if not href.startswith(NOT_PAGES):
-                yield [link], href, _is_paid(link)
+                yield [link], href
 
 
-def _is_paid(link: LexborNode) -> bool:
-    return "sponsored" in (link.attributes.get("rel") or "")
+def _is_paid(block: Block, nodes: list[LexborNode]) -> bool:
+    """True where the link itself says that somebody paid for it."""
+    around = (place.node for place in _chain(block.place) if place.tag == "a")
+    link = nodes[0] if nodes[0].tag == "a" else next(around, None)
+    return link is not None and "sponsored" in (link.attributes.get("rel") or "")
 
 
 def _is_sentence(block: Block, paragraphs: set[Place]) -> bool:
@@ -278,7 +290,7 @@ def _is_sentence(block: Block, paragraphs: set[Place]) -> bool:
 
 def _links_to_all(block: Block, href: str) -> bool:
     """True for a list's label that leads to the whole list."""
-    return is_heading(block) and leads_to_list(href)
+    return is_heading(block) and leads_to_list(href) and not _reads_like_headline(block.raw, href)
 
 
 def _reads_like_headline(text: str, target: str) -> bool:
@@ -345,7 +357,7 @@ def _assign_labels(found: list[_Found]) -> None:
                 continue  # heads a section of its own
             if held[shared] < 2 and not paid and not is_label(label.raw):
                 continue
-            if letters(label.raw) == one.folded:
+            if letters(label.raw) == one.folded or _is_set_alike(label, one.sighting.block):
                 continue
             one.sighting.label = label
             break
@@ -355,6 +367,11 @@ def _assign_labels(found: list[_Found]) -> None:
         raw = sighting.label.raw if sighting.label else ""
         if heads[sighting.label] < 2 and not is_label(raw) and not is_sponsored(raw):
             sighting.label = None
+
+
+def _is_set_alike(label: Block, headline: Block) -> bool:
+    """True for a label that is a link set like the headline: a card of the same list."""
+    return bool(label.linked) and label.tag == headline.tag and label.place.named == headline.place.named
 
 
 def _may_label(block: Block) -> bool:
@@ -394,10 +411,20 @@ def is_byline(block: Block) -> bool:
     if block.length > 80:
         return False
     own = block.nodes[0].attributes.get("class") if block.nodes[0].tag != "-text" else None
-    named = f"{own or ''} {block.place.named}".lower()
-    return bool(_BYLINE.search(named)) or (
-        len(block.raw.split()) <= 8 and strip_byline_start(block.raw)[1] and bool(split_authors(block.raw))
+    return (
+        _names_author(block.place.named)
+        or bool(own and _names_author(own.lower()))
+        or (
+            len(block.raw.split()) <= 8
+            and strip_byline_start(block.raw)[1]
+            and bool(split_authors(block.raw))
+        )
     )
+
+
+@lru_cache(maxsize=4096)
+def _names_author(named: str) -> bool:
+    return _BYLINE.search(named) is not None
 
 
 _BYLINE = re.compile(r"byline|(?<![a-z])(?:author|autor|auteur|writer|autore|yazar)(?:s|es|en)?(?![a-z])")

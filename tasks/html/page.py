@@ -105,8 +105,9 @@ def _read(blocks: list[Block], found: Body, sightings: list[Sighting], around: l
             if sighting.leads and is_label(lead := _lead(line(sighting.block) or "", sighting.block)):
                 label = lead
             names = line(sighting.byline) or ""
-            byline = ", ".join(split_authors(names)) or strip_byline_start(names)[0] or None
-            headlines.append(Headline(text, label_text(label) if label else None, byline, sighting.href))
+            headlines.append(
+                Headline(text, label_text(label) if label else None, _byline(names), sighting.href)
+            )
     return _Shown(
         heading=line(found.heading),
         standfirst=[text for block in found.standfirst for text in texts[id(block)]],
@@ -121,6 +122,16 @@ def _read(blocks: list[Block], found: Body, sightings: list[Sighting], around: l
         ],
         headlines=headlines,
     )
+
+
+def _byline(text: str) -> str | None:
+    """The persons that a list names, else its short name of an agency or a desk."""
+    rest = strip_byline_start(text)[0]
+    desk = rest if len(rest.split()) <= _DESK_WORDS and not any(map(str.isdigit, rest)) else ""
+    return ", ".join(split_authors(text)) or desk or None
+
+
+_DESK_WORDS = 4
 
 
 def _without_badges(text: str) -> str:
