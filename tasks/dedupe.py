@@ -53,7 +53,10 @@ def headline_key(text: str) -> str:
     if cut:
         bare = bare[: cut.start()]
     key = _fold(bare) or _fold(text) or unicodedata.normalize("NFC", text).strip()
-    return key + ELLIPSIS if cut else key
+    if not cut:
+        return key
+    whole_number = cut.group()[0].isspace() and key[-1].isdecimal()  # `2 …` begins no headline with 25
+    return key + " " * whole_number + ELLIPSIS
 
 
 def _bare(text: str) -> str:

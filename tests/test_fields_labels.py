@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tasks.fields import lexicon
-from tasks.fields.labels import is_label, is_sponsored, split_label, strip_decoration
+from tasks.fields.labels import is_label, is_sponsored, split_label, strip_credit, strip_decoration
 from tasks.fields.lexicon import fold, start, words
 
 
@@ -108,3 +108,47 @@ def test_every_word_list_is_a_list_of_distinct_words() -> None:
 def test_unknown_kind_of_word() -> None:
     with pytest.raises(KeyError):
         words("colours")
+
+
+@pytest.mark.parametrize(
+    ("text", "headline"),
+    [
+        ("Cat saves dog from flood By Jane Doe", "Cat saves dog from flood"),
+        ("Cat saves dog from floodBy Jane Doe", "Cat saves dog from flood"),
+        ("Cat Saves Dog From Flood - by Jane Doe", "Cat Saves Dog From Flood"),
+        ("Katze rettet Hund vor Flut Von Max Mustermann", "Katze rettet Hund vor Flut"),
+        ("Why did the cat save the dog? By Jane Doe", "Why did the cat save the dog?"),
+        ("Cat saves dog from flood [Video]", "Cat saves dog from flood"),
+        ("Cat saves dog from flood (with video)", "Cat saves dog from flood"),
+        ("Cat saves dog from flood – video", "Cat saves dog from flood"),
+        ("Dog rescued from flood by Jane Doe", "Dog rescued from flood by Jane Doe"),
+        ("Dog Rescued From Flood By Jane Doe", "Dog Rescued From Flood By Jane Doe"),
+        ("Dog rescued from flood – unions", "Dog rescued from flood – unions"),
+        ("Dog missing in flood (14)", "Dog missing in flood (14)"),
+    ],
+)
+def test_credit(text: str, headline: str) -> None:
+    assert strip_credit(text) == headline
+
+
+@pytest.mark.parametrize(
+    ("text", "headline"),
+    [
+        ("VIDÉO. L’île d’Arvor sans électricité", "L’île d’Arvor sans électricité"),
+        ("À lire aussi L’île d’Arvor sans électricité", "L’île d’Arvor sans électricité"),
+        ("【速報】台風10号が接近しています", "台風10号が接近しています"),
+        ("Cat saves dog from flood (34 comments)", "Cat saves dog from flood"),
+        ("Cat saves dog from flood · 14:30", "Cat saves dog from flood"),
+        ("01 Cat saves dog from flood", "Cat saves dog from flood"),
+        ("RelatedTariffs Hurt - minister quits", "minister quits"),
+        ("Related: Tariffs Hurt - minister quits", "Tariffs Hurt - minister quits"),
+        ("Cat of the year (2019)", "Cat of the year (2019)"),
+        ("3.50 Euro mehr für Katzen", "3.50 Euro mehr für Katzen"),
+        ("3:10 to Yuma is filmed again", "3:10 to Yuma is filmed again"),
+        ("2. Verdächtiger nach Überfall gefasst", "2. Verdächtiger nach Überfall gefasst"),
+        ("Morning briefing for the islands | May 3, 2025", "Morning briefing for the islands | May 3, 2025"),
+        ("Storm on Monday, May 3, 2021", "Storm on Monday, May 3, 2021"),
+    ],
+)
+def test_decoration_of_other_languages_and_figures_that_stay(text: str, headline: str) -> None:
+    assert strip_decoration(text) == headline
