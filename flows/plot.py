@@ -345,7 +345,15 @@ def _draw_rows(
         colour = colours.get(row.source, OTHER_SOURCES)
         spans = [_span(day, least) for day in row.days]
         begin, end = spans[0][0], max(begin + long for begin, long in spans)
-        axes.plot([begin, end], [place, place], color=colour, linewidth=1.2, alpha=0.45, zorder=2)
+        axes.plot(
+            [begin, end],
+            [place, place],
+            color=colour,
+            linewidth=1.2,
+            alpha=0.45,
+            solid_capstyle="butt",
+            zorder=2,
+        )
         axes.broken_barh(spans, (place - 0.29, 0.58), facecolors=colour, zorder=3)
         _beside(axes, place, f"{row.sightings:,}×  best #{row.best_position}")
     if not rows:
