@@ -342,7 +342,7 @@ class StoredHeadline(Base):
         "articles", "The one article it leads to; NULL when unknown or several.", index=True
     )
     generic: Mapped[bool] = column(
-        "True when it has led to three or more targets on one host: one text, many things (Live updates).",
+        "True when it has led to three or more paths on one host: one text, many things (Live updates).",
         server_default=text("false"),
     )
     truncated: Mapped[bool] = column("True when every variant with this key is cut off.")

@@ -20,10 +20,11 @@ from tasks.postgres.errors import translated_errors
 BATCHES_AT_ONCE = 200
 """Batches settled in one transaction: about 100,000 pages."""
 
-GENERIC_TARGETS = 3
-"""A headline that has led to so many targets on one host is a recurring title: it names no one article.
+GENERIC_PATHS = 3
+"""A headline that has led to so many paths on one host is a recurring title: it names no one article.
 
-The same text at several outlets is syndication, two targets of one outlet are a move or a mistake.
+The same text at several outlets is syndication, two paths at one outlet are a move or a mistake. Queries do
+not count: outlets note in them which list was clicked.
 """
 
 _LOCK = "SELECT pg_advisory_xact_lock(hashtext('broadsheet settle'))"
@@ -103,6 +104,8 @@ _WHOLE_FIRST = f"right(v.key, 1) = '{ELLIPSIS}', char_length(v.text), v.text COL
 
 _HOST = "substring(t.url FROM '^https?://([^/?#]+)')"
 """Host of a link target; NULL for one as written on a page of unknown URL, of which nothing can be said."""
+
+_PATH = "substring(t.url FROM '^https?://[^/?#]+([^?#]*)')"
 
 _STEPS: dict[str, str | _Noted] = {
     # --- what came in
@@ -352,7 +355,7 @@ _STEPS: dict[str, str | _Noted] = {
         WHERE NOT h.generic OR h.id IN (SELECT id FROM changed_headlines)
         """),
     "link_ends": _Noted(f"""
-        SELECT r.id, t.id AS target_id, {_HOST} AS host, t.article_id
+        SELECT r.id, {_HOST} AS host, {_PATH} AS path, t.article_id
         FROM relinked_headlines r
         JOIN headline_variants v ON v.headline_id = r.id
         JOIN headline_links l ON l.variant_id = v.id
@@ -378,7 +381,7 @@ _STEPS: dict[str, str | _Noted] = {
                 SELECT DISTINCT id
                 FROM (
                     SELECT id FROM link_ends WHERE host IS NOT NULL
-                    GROUP BY id, host HAVING count(DISTINCT target_id) >= {GENERIC_TARGETS}
+                    GROUP BY id, host HAVING count(DISTINCT path) >= {GENERIC_PATHS}
                 ) hosts
             ) many USING (id)
             LEFT JOIN (

@@ -66,6 +66,7 @@ def test_a_relative_link_without_a_base_leads_nowhere() -> None:
             "https://daily.example/a?id=7",
         ),
         ("https://daily.example/a?utm_source=x", "https://daily.example/a"),
+        ("https://daily.example/a?ico=most_popular&iref=top", "https://daily.example/a"),
         ("https://daily.example/a?", "https://daily.example/a"),
         ("https://daily.example/%7euser/%e9", "https://daily.example/~user/%E9"),
         ("https://daily.example/é b", "https://daily.example/%C3%A9%20b"),

@@ -35,7 +35,7 @@ TEXTS = [
 TARGETS = [
     None,
     "/ferry",
-    *(f"https://gazette.example/{path}" for path in ("ferry", "live/1", "live/2", "live/3")),
+    *(f"https://gazette.example/{path}" for path in ("ferry", "ferry?list=1", "live/1", "live/2", "live/3")),
     *(f"https://courier.example/{path}" for path in ("ferry", "live")),
 ]
 
@@ -96,7 +96,8 @@ RECOUNTED = {
         SELECT DISTINCT headline_id FROM (
             SELECT v.headline_id {_SEEN} JOIN link_targets t ON t.id = s.target_id
             WHERE t.url LIKE 'http%'
-            GROUP BY v.headline_id, split_part(t.url, '/', 3) HAVING count(DISTINCT t.id) >= 3
+            GROUP BY v.headline_id, split_part(t.url, '/', 3)
+            HAVING count(DISTINCT split_part(t.url, '?', 1)) >= 3
         ) many
         """,
     ),
@@ -255,6 +256,17 @@ def test_syndication_is_not_generic(database: Engine) -> None:
     load(database, listing(2, *(Headline("Morning briefing", href=f"/briefing/{n}") for n in range(5))))
     settle(database)
     assert rows(database, GENERIC) == []
+
+
+def test_what_a_list_appends_to_its_links_does_not_count(database: Engine) -> None:
+    storks = [
+        Headline("Storks return to Dol", href=f"https://gazette.example/storks?ico={name}")
+        for name in ("most_read", "editors_picks", "ticker", "above")
+    ]
+    load(database, listing(1, *storks))
+    settle(database)
+    assert rows(database, GENERIC) == []
+    assert rows(database, "SELECT count(*) FROM link_targets") == [(4,)]
 
 
 def test_a_headline_is_not_generic_by_targets_of_texts_that_left_it(database: Engine) -> None:

@@ -28,7 +28,8 @@ _PLAIN = re.compile(r"https?://[a-z0-9-]+(?:\.[a-z0-9-]+)+/[A-Za-z0-9_~/-]*(?:\.
 _TRACKING = re.compile(
     r"(?:utm_|at_|ns_|wt[._]|oly_|vero_|mtm_|pk_|piwik_|_hs).*|"
     r"(?:fb|g|d|ms|y|tw|tt|s_k)clid|gclsrc|gbraid|wbraid|igshid?|mc_[ce]id|_ga|_gl|mkt_tok|"
-    r"xtor|s_?cid|i?cmpid|ocid|[iu]?cmp|smid|smtyp|ito|itm_.*|intcid|icid|__twitter_impression|ref_?src",
+    r"xtor|s_?cid|i?cmpid|ocid|[iu]?cmp|smid|smtyp|ito|itm_.*|intcid|icid|__twitter_impression|ref_?src|"
+    r"ico|iref|_medium",  # the list of the outlet's own that was clicked
     re.IGNORECASE,
 )
 """Names of query parameters that say how a reader came, not what the page is."""

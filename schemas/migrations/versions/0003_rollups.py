@@ -171,7 +171,7 @@ FILL = (
         JOIN link_targets t ON t.id = l.target_id
         WHERE t.url ~ '^https?://'
         GROUP BY v.headline_id, substring(t.url FROM '^https?://([^/?#]+)')
-        HAVING count(DISTINCT l.target_id) >= 3
+        HAVING count(DISTINCT substring(t.url FROM '^https?://[^/?#]+([^?#]*)')) >= 3
     )
     """,
     """
@@ -324,7 +324,7 @@ def upgrade() -> None:
             sa.Boolean(),
             nullable=False,
             server_default=sa.text("false"),
-            comment="True when it has led to three or more targets on one host: one text, many things (Live updates).",
+            comment="True when it has led to three or more paths on one host: one text, many things (Live updates).",
         ),
     )
     op.add_column(
