@@ -330,7 +330,7 @@ def show_headline(headline: int, plot: Path | None, limit: int, json_output: boo
             more = f" ({len(rows)} of {count:,}; --limit shows more)" if len(rows) < count else ""
             click.echo(f"\n{heading}{more}\n{record_table(rows, columns)}")
     click.echo(TIME_BASIS, err=True)
-    if found.link_count and not json_output:
+    if found.link_count:
         click.echo(f"Other texts of its links: broadsheet headlines revisions {found.id}", err=True)
 
 

@@ -90,12 +90,12 @@ def test_an_empty_database_has_no_headlines(database: Engine) -> None:
     assert top_headlines(database, since=date(2026, 3, 1)) == revisions(database) == []
 
 
-@pytest.mark.parametrize(("server", "seed"), [("database", 1), ("postgres15", 2)])
+@pytest.mark.parametrize(("kind", "seed"), [("database", 1), ("postgres15", 2)])
 def test_the_top_since_any_day_is_that_of_a_recount(
-    server: str, seed: int, request: pytest.FixtureRequest
+    kind: str, seed: int, request: pytest.FixtureRequest
 ) -> None:
     """Lives of all lengths, times unknown and days without pages, asked for any day and any limit."""
-    database: Engine = request.getfixturevalue(server)
+    database: Engine = request.getfixturevalue(kind)
     chance = random.Random(seed)
     texts = [f"Headline number {number} of the spring" for number in range(60)]
     lives = [(chance.randrange(40), chance.choice([1, 1, 2, 5, 40])) for _ in texts]
