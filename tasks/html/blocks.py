@@ -22,6 +22,7 @@ _INLINE = frozenset((
     "samp", "small", "span", "strike", "strong", "sub", "sup", "time", "tt", "u", "var", "wbr",
 ))  # fmt: skip
 HEADINGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6"))
+_WRAPPERS = frozenset(("a", "span", "label", "font", "ins", "strong", "b", "em"))
 _LEAVES = HEADINGS | {"p", "pre", "figcaption", "dt", "summary", "caption"}
 _NESTED = ",".join((
     "p", "div", "h1", "h2", "h3", "h4", "h5", "h6", "li", "ul", "ol", "table", "section", "article",
@@ -98,7 +99,7 @@ def _walk(place: Place, blocks: list[Block], depth: int) -> None:
     for child in place.node.iter(include_text=True):
         tag = child.tag or ""
         if tag in _INLINE or tag.startswith("-"):
-            if tag in ("a", "span", "label", "font", "ins", "strong", "b", "em") and child.css_first(_NESTED):
+            if tag in _WRAPPERS and _holds_blocks(child):
                 tag = "div" if tag != "a" else "a"
             else:
                 if tag != "-comment":
@@ -131,6 +132,14 @@ def _walk(place: Place, blocks: list[Block], depth: int) -> None:
             and run[-1].next is None
         )
         _emit([place.node] if whole else run, place.tag, place, blocks)
+
+
+def _holds_blocks(node: LexborNode) -> bool:
+    """True for an inline element around block-level ones: a card that is a link."""
+    first = node.first_child
+    if first is None or (first.tag == "-text" and first.next is None):
+        return False  # most of them, and quicker to see than by a selector
+    return node.css_first(_NESTED) is not None
 
 
 _TOPICS = re.compile(r"\b(?:tag|category)-[^\s]+")

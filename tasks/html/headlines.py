@@ -170,7 +170,10 @@ def _cards(
     furniture: dict[Place, bool] = {}
     found: list[_Found] = []
     labels: list[Block] = []
-    bylines: list[tuple[Block, int]] = []
+    bylines: list[tuple[Block, list[Sighting]]] = []
+    waiting: list[list[Sighting]] = []
+    """What stands around bylines, still without the headline after them."""
+    last: list[Sighting] = []
     card: Card | None = None
 
     def close() -> None:
@@ -203,7 +206,12 @@ def _cards(
         before = found[-1].sighting if found else None
         if before is not None and before.href == target and _meet(before.block, block, _CARD_SPAN):
             return  # the card's teaser, behind a byline or a date
-        found.append(_Found(Sighting(block, nodes, target), letters(text), labels[-_LABELS_BACK:]))
+        sighting = Sighting(block, nodes, target)
+        found.append(_Found(sighting, letters(text), labels[-_LABELS_BACK:]))
+        for around in waiting:
+            around.append(sighting)
+        waiting.clear()
+        last[:] = [sighting]
 
     for block in blocks:
         if len(found) == MOST_HEADLINES:
@@ -213,10 +221,13 @@ def _cards(
         if block in body:
             close()
             labels.clear()
+            waiting.clear()
+            last.clear()
             continue
         if is_byline(block) and not is_label(block.raw):
             close()
-            bylines.append((block, len(found)))
+            bylines.append((block, last.copy()))
+            waiting.append(bylines[-1][1])
             continue
         targets = [] if _is_sentence(block, paragraphs) else list(_targets(block))
         if (
@@ -226,6 +237,7 @@ def _cards(
         ):
             close()
             labels.append(block)
+            waiting.clear()
             continue
         for nodes, href in targets:
             if card is None or card.href != href:
@@ -234,8 +246,8 @@ def _cards(
             card.blocks.append((block, nodes))
     close()
     del found[MOST_HEADLINES:]
-    for byline, index in bylines:
-        _assign_byline(byline, [one.sighting for one in found[max(0, index - 1) : index + 1]])
+    for byline, near in bylines:
+        _assign_byline(byline, near)
     return found
 
 
