@@ -154,9 +154,8 @@ def is_crosshead(rows: Sequence[Row], index: int, start: int, end: int) -> bool:
         return False
     before, after = rows[index - 1], rows[index + 1]
     prose = (Kind.PROSE, Kind.SENTENCE)
-    return (
-        before.kind in (*prose, Kind.FURNITURE, Kind.CAPTION, Kind.CREDIT, Kind.PROMPT)
-        and (after.kind in prose or bool(_POINT.match(after.text)))
+    return before.kind in (*prose, Kind.FURNITURE, Kind.CAPTION, Kind.CREDIT, Kind.PROMPT) and (
+        after.kind in prose or bool(_POINT.match(after.text))
     )
 
 

@@ -123,7 +123,7 @@ def _title_score(rows: Sequence[Row], index: int, body_start: int, body: set[str
         and sum(map(len, names)) > 0.55 * len(row.text)
     ):
         score -= 2.5
-    if row.dates:
+    if row.dates or "@" in row.text:
         score -= 1.5
     following = rows[index + 1 : index + 5]
     if following and following[0].kind in (Kind.CREDIT, Kind.CAPTION):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import pairwise
@@ -164,16 +164,20 @@ class _List:
 
         `short_lines`: how many stand above it.
         """
-        found = _NUMBERED.match(text)
-        if found and int(found.group(1)) == self.number + 1:
+        if number := self._is_next(text):
             self.number += 1
-            text = text[found.end() :]
+            text = text[number.end() :]
         elif self._breaks(row, short_lines):
             return False
         if not self.paid:
             self.entries.append(_Entry(text, row, self.apart, self.kicker))
         self.fresh, self.apart, self.kicker, self.paid = True, False, False, False
         return True
+
+    def _is_next(self, text: str) -> re.Match[str] | None:
+        """The number in front of a line that is the list's next."""
+        found = _NUMBERED.match(text)
+        return found if found and int(found.group(1)) == self.number + 1 else None
 
     def _breaks(self, row: Row, short_lines: int) -> bool:
         """True for a line without the number, the mark or the time that all entries have."""
@@ -200,6 +204,8 @@ class _List:
 
     def is_teaser(self, row: Row) -> bool:
         """True for the sentence that some lists print below each headline."""
+        if self._is_next(row.text):
+            return False
         if row.kind is Kind.SENTENCE:
             first = not self.entries or self.entries[-1].row.kind is Kind.SENTENCE
             return not first or bool(_INNER_END.search(row.text))
@@ -233,8 +239,10 @@ class _List:
         end = len(self.entries)
         while end and not is_strong(self.entries[end - 1].row):
             end -= 1
-        if end >= _REGULAR and len(self.entries) - end >= least and all(
-            is_strong(entry.row) for entry in self.entries[:end]
+        if (
+            end >= _REGULAR
+            and len(self.entries) - end >= least
+            and all(is_strong(entry.row) for entry in self.entries[:end])
         ):
             del self.entries[end:]
 
@@ -248,7 +256,9 @@ class _List:
     def _drop_dated(self) -> None:
         """Leave out the lines with a date that recur below the headlines."""
         below = [
-            two for one, two in pairwise(self.entries) if two.row.dates and not two.apart and not one.row.dates
+            two
+            for one, two in pairwise(self.entries)
+            if two.row.dates and not two.apart and not one.row.dates
         ]
         if len(below) >= 2 and 2 * len(below) >= len(self.entries) - 1:
             self.entries = [entry for entry in self.entries if entry not in below]
@@ -299,13 +309,13 @@ def _names_someone(text: str) -> bool:
 class HeadlineReader:
     """Reads rows in page order and keeps the headlines that lists place on the page."""
 
-    def __init__(self, title: str | None, *, unlabelled: int | None) -> None:
+    def __init__(self, own: Collection[str], *, unlabelled: int | None) -> None:
         """Args:
-        title: the article's own, folded, which is never a sidebar headline.
+        own: folded texts that are never sidebar headlines: the article's title, and what stands around it.
         unlabelled: of how many long lines at least a list without a label consists; None: there is none.
         """
         self.headlines: list[Headline] = []
-        self._title = title
+        self._own = own
         self._unlabelled = unlabelled
         self._list: _List | None = None
         self._skipping = False
@@ -448,7 +458,9 @@ class HeadlineReader:
             len(following) == 3
             and any(map(is_strong, following))
             and all(
-                each.kind is Kind.HEADLINE and word_count(each.text) >= 4 and len(each.text) > 1.3 * len(row.text)
+                each.kind is Kind.HEADLINE
+                and word_count(each.text) >= 4
+                and len(each.text) > 1.3 * len(row.text)
                 for each in following
             )
         )
@@ -460,14 +472,13 @@ class HeadlineReader:
 
     def _keep(self, entry: _Entry, label: str | None) -> None:
         clean = strip_decoration(entry.text)
-        if clean and fold(clean) != self._title:
+        if clean and fold(clean) not in self._own:
             self.headlines.append(Headline(clean, label, entry.byline))
 
 
 def _can_be_headline(row: Row) -> bool:
     return (
-        row.kind is not Kind.PROSE
-        and 8 <= len(row.text) <= _LONGEST_HEADLINE
+        8 <= len(row.text) <= _LONGEST_HEADLINE
         and word_count(row.text) >= 3
         and not (row.text.startswith("(") and row.text.endswith(")"))
         and not _ONWARD.match(row.text)
@@ -487,7 +498,8 @@ def _is_strip(text: str) -> bool:
         and not _PUNCTUATION.search(text)
         and sum(word[0].isupper() for word in found) >= 0.75 * len(found)
         and (
-            len(found) >= 2 * _STRIP_WORDS or not any(word in _function_words() for word in fold(text).split())
+            len(found) >= 2 * _STRIP_WORDS
+            or not any(word in _function_words() for word in fold(text).split())
         )
     )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
@@ -34,7 +34,7 @@ from tasks.text.head import (
     read_source,
     take_dates,
 )
-from tasks.text.lists import HeadlineReader, inline_items, opens_list
+from tasks.text.lists import HeadlineReader, inline_items, is_strong, opens_list
 from tasks.text.rows import Kind, Row, make_rows, text_size, word_count
 from tasks.text.runs import join_runs
 
@@ -73,7 +73,7 @@ def extract_text(text: str, url: str | None, fetched_at: datetime | None) -> Ext
     )
     reason = _no_article(rows, start, begin, end)
     if reason:
-        reader = HeadlineReader(None, unlabelled=1 if reason in ("listing", "search") else None)
+        reader = HeadlineReader((), unlabelled=1 if reason in ("listing", "search") else None)
         reader.read(rows)
         return Extraction(
             False,
@@ -95,7 +95,8 @@ def _article(
     reading: Reading,
 ) -> Extraction:
     head = read_head(rows, title, begin, reading)
-    own = fold(head.title) if head.title else None
+    own = {fold(head.title)} if head.title else set()
+    own.update(row.folded for row in rows[title or begin : begin] if is_strong(row))
     before = HeadlineReader(own, unlabelled=None)
     before.read(rows[: title if title is not None else begin])
     body, inline = _read_body(rows, begin, end, head, own)
@@ -106,11 +107,12 @@ def _article(
 
 
 def _read_body(
-    rows: Sequence[Row], begin: int, end: int, head: Head, title: str | None
+    rows: Sequence[Row], begin: int, end: int, head: Head, own: Collection[str]
 ) -> tuple[list[str], list[Headline]]:
     """Paragraphs between the two rows, and the headlines of the lists that stand among them."""
     paragraphs: list[str] = []
-    inline = HeadlineReader(title, unlabelled=None)
+    title = fold(head.title) if head.title else None
+    inline = HeadlineReader(own, unlabelled=None)
     index = begin
     while index < end:
         row = rows[index]
@@ -266,7 +268,9 @@ def _is_video(rows: Sequence[Row]) -> bool:
 _PLAYERS = frozenset({"video", "vídeo", "vidéo", "видео", "فيديو", "वीडियो", "watch", "watch live", "videos"})
 _PARAGRAPHS = (Kind.PROSE, Kind.SENTENCE)
 _ASKED = re.compile(r"\?$|^[–—-]\s|^[^\W\d_]:\s")
-_PARTNERS = re.compile(r"\d{2,4}\s(?:partner|third part|drittanbiet|anbiet|socios|parceiros|partenaires|fornitori|партн)")
+_PARTNERS = re.compile(
+    r"\d{2,4}\s(?:partner|third part|drittanbiet|anbiet|socios|parceiros|partenaires|fornitori|партн)"
+)
 
 
 def _asks_consent(prose: Sequence[Row]) -> bool:
@@ -286,8 +290,6 @@ def _is_signed(rows: Sequence[Row]) -> bool:
     return any(row.kind in (Kind.BYLINE, Kind.DATE) for row in rows)
 
 
-
-
 def _consecutive(core: Sequence[Row]) -> bool:
     """True where paragraphs follow each other, as only articles have them."""
     return any(one.kind in _PARAGRAPHS and two.kind in _PARAGRAPHS for one, two in pairwise(core))
@@ -298,7 +300,8 @@ def _teasers(rows: Sequence[Row]) -> int:
     return sum(
         one.kind is Kind.HEADLINE
         and not _ASKED.search(one.text)
-        and two.kind in _PARAGRAPHS and three.kind not in _PARAGRAPHS
+        and two.kind in _PARAGRAPHS
+        and three.kind not in _PARAGRAPHS
         for one, two, three in zip(rows, rows[1:], rows[2:], strict=False)
     )
 

@@ -71,6 +71,7 @@ _DATED_LENGTH = 160
 _NUMBER = re.compile(r"#?\d{1,4}[.):]?")
 _LETTER = re.compile(r"[^\W\d_]")
 _TIME = re.compile(r"(?<![\d.:])(?:[01]?\d|2[0-3])[:.][0-5]\d(?![\d.:])")
+_SAID = re.compile(r"[–—]\s")
 _SPEAKER = re.compile(r"[^\W\d_]:\s\S")  # `Q: …`, `A: …`
 _PHONE = re.compile(r"(?<!\d)(?:\+\d{1,3}[\s./-]?)?(?:\(?\d{2,4}\)?[\s./-]){3,5}\d{2,4}(?!\d)")
 _HASHTAGS = re.compile(r"#[^\W\d]\S*(?:\s#?\S+){0,2}")
@@ -343,6 +344,8 @@ def _worded(text: str, folded: str) -> Kind | None:
         return Kind.PROMPT
     if length <= 60 and start(folded, "onward_starts") and word_count(text) <= _ONWARD_WORDS:
         return Kind.PROMPT
+    if length <= 40 and 1 < len(tokens := label.split()) <= 3 and not words("block_words").isdisjoint(tokens):
+        return Kind.PROMPT
     if is_credit(text):
         return Kind.CREDIT
     if length > 8 and split_label(text)[0]:
@@ -429,7 +432,7 @@ def text_size(text: str) -> int:
 
 def _shaped(text: str) -> Kind:
     count, length = word_count(text), text_size(text)
-    if _SPEAKER.match(text) and length < 90:
+    if length < 90 and (_SPEAKER.match(text) or (count >= 3 and _SAID.match(text) and is_terminated(text))):
         return Kind.SENTENCE
     if is_terminated(text):
         if length >= 90 and count >= 12:
