@@ -41,9 +41,10 @@ LEFT JOIN sidebar_labels l ON l.id = d.label_id
 LEFT JOIN pages p ON p.id = d.page_id
 """
 
+# Link by link, so that asking for one link or for a few costs no more than they do.
 HEADLINE_REVISIONS = """
 CREATE VIEW headline_revisions AS
-SELECT r.target_id,
+SELECT t.id AS target_id,
        t.url AS target,
        r.number,
        r.revisions,
@@ -54,25 +55,21 @@ SELECT r.target_id,
        r.first_seen_at,
        r.last_seen_at,
        t.article_id
-FROM (
-    SELECT c.*,
-           count(*) OVER (PARTITION BY c.target_id) AS revisions,
+FROM link_targets t
+CROSS JOIN LATERAL (
+    SELECT v.headline_id,
+           sum(k.sightings)::bigint AS sightings,
+           min(k.first_seen_at) AS first_seen_at,
+           max(k.last_seen_at) AS last_seen_at,
+           count(*) OVER () AS revisions,
            row_number() OVER (
-               PARTITION BY c.target_id
-               ORDER BY c.first_seen_at NULLS FIRST, c.last_seen_at, c.headline_id
+               ORDER BY min(k.first_seen_at) NULLS FIRST, max(k.last_seen_at), v.headline_id
            ) AS number
-    FROM (
-        SELECT k.target_id,
-               v.headline_id,
-               sum(k.sightings)::bigint AS sightings,
-               min(k.first_seen_at) AS first_seen_at,
-               max(k.last_seen_at) AS last_seen_at
-        FROM headline_links k
-        JOIN headline_variants v ON v.id = k.variant_id
-        GROUP BY k.target_id, v.headline_id
-    ) c
+    FROM headline_links k
+    JOIN headline_variants v ON v.id = k.variant_id
+    WHERE k.target_id = t.id
+    GROUP BY v.headline_id
 ) r
-JOIN link_targets t ON t.id = r.target_id
 JOIN headlines h ON h.id = r.headline_id
 """
 
