@@ -24,7 +24,7 @@ ELLIPSIS = "…"
 MIN_TRUNCATED = 15
 """Shorter truncated keys say too little to be joined to anything."""
 
-_TRUNCATED = re.compile(r"[\s,;:–—-]*(?:…|‥|\.{3,}|[\[(](?:…|\.{3})[\])])[\s…‥.]*$")
+_TRUNCATED = re.compile(r"[\s,;:–—-]*(?:…|‥|\.{3,}|\.\s\.\s\.|[\[(](?:…|\.{3})[\])])[\s…‥.]*$")
 _APOSTROPHES = dict.fromkeys(map(ord, "‘’‚‛′ʻʼ´`＇ʹ"), "'")
 _DASHES = dict.fromkeys(map(ord, "‐‑‒–—―−﹣－⁃"), "-")
 _ROUNDS = 3

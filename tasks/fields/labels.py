@@ -43,7 +43,7 @@ def is_sponsored(text: str) -> bool:
 
 
 _NUMBER = re.compile(
-    r"^(?:(?:#\d{1,2}|\d{1,2}[.):])\s*|0\d\s+)(?=[^\W\d_]|[\"'“‘«„»‹¿¡]|(?<=\s)\d[\d.,]*\s[^\W\d_])"
+    r"^(?:(?:#\d{1,2}|\d{1,2}[.):])\s*|0\d\s+|\d{1,2}\s\|\s)(?=[^\W\d_]|[\"'“‘«„»‹¿¡]|(?<=\s)\d[\d.,]*\s[^\W\d_])"
 )
 _CLOCK = re.compile(
     r"^(?:[01]?\d|2[0-3])(?::[0-5]\d(?!\d)\s?(?:uhr\b|h\b|[ap]\.?m\.?)?\s*[|·•–—-]?"
@@ -52,7 +52,9 @@ _CLOCK = re.compile(
 )
 """A time in front; `3.50` alone may be a price, and `3:10 to Yuma` is a title."""
 _TIME_BEHIND = re.compile(
-    r"\s*[|·•]\s*(?:[01]?\d|2[0-3])[:.h][0-5]\d(?:\s?(?:uhr|h|[ap]\.?m\.?))?$", re.IGNORECASE
+    r"(?:\s*[|·•]\s*|(?<=[^\W\d_]))(?:[01]?\d|2[0-3])[:.h][0-5]\d(?:\s?(?:uhr|h|[ap]\.?m\.?))?$"
+    r"|\s*[|·•]\s*\d{1,2}\s?(?:h|hr|hrs|min|m|d|std|j)\.?$",
+    re.IGNORECASE,
 )
 _OUTLET = re.compile(r"^[A-ZÀ-Þ][\w.&]*(?:\s[A-ZÀ-Þ][\w.&]*){0,3}\s-\s(?=\S)")
 
@@ -69,12 +71,19 @@ def _glued_label() -> re.Pattern[str]:
 @cache
 def _kicker() -> re.Pattern[str]:
     return re.compile(
-        rf"^(?:[\[(【]\s?)?(?:{alternation('kickers')})(?:\s?[\])】])?\s?(?:[:：|•·]|\s[-–—]|(?<=[\])】]))\s*",
+        rf"^(?:[\[(【*]\s?)?(?:{alternation('kickers')})(?:\s?[\])】*])?\s?(?:[:：|•·]|\s[-–—]|(?<=[\])】*]))\s*",
         re.IGNORECASE,
     )
 
 
-_SHOUTED = re.compile(r"^([^\W\d_]{4,}(?:\s[^\W\d_]{4,})?)\.\s+(?=\S)")
+@cache
+def _shouted() -> re.Pattern[str]:
+    """A kicker in capitals before a word that is not: `VIDÉO. Le maire`, `EXCLUSIVE-Mayor`, `LIVE Mayor`."""
+    kickers = sorted(
+        {kicker.upper() for kicker in words("kickers") if len(kicker) > 3}, key=len, reverse=True
+    )
+    capital = r"[\"'“‘«„]?\s?(?:[^\W\d_a-zß-ÿ][a-zß-ÿ’']|[A-ZÀ-Þ]\s)"
+    return re.compile(rf"^(?:{'|'.join(map(re.escape, kickers))})(?:\.\s+(?=\S)|(?:\s+|-|)(?={capital}))")
 
 
 @cache
@@ -97,8 +106,9 @@ def _count() -> re.Pattern[str]:
 
 @cache
 def _category() -> re.Pattern[str]:
-    """`EnergycategorySarnnet …`, `Football | …`: a section's name in front."""
-    return re.compile(rf"^(?:{alternation('categories')})(?:\s?[|•·]\s*|category(?=[A-ZÀ-Þ]))", re.IGNORECASE)
+    """`EnergycategorySarnnet …`, `Politics | …`: a section in front, but no sport or place (`Berlin | …`)."""
+    section = rf"(?!(?:{alternation('telling_categories')})\s?[|•·])(?:{alternation('categories')})"
+    return re.compile(rf"^{section}(?:\s?[|•·]\s*|category(?=[A-ZÀ-Þ]))", re.IGNORECASE)
 
 
 @cache
@@ -106,9 +116,9 @@ def _ago() -> re.Pattern[str]:
     units, after, updated = alternation("ago_units"), alternation("ago"), alternation("updated")
     one = r"\d{1,3}|an?|ein(?:er|em)?|une?|una?"
     return re.compile(
-        rf"(?P<mark>[\s|·•,–—-]*)(?:(?<!\w)(?:{updated})\s)?"
+        rf"(?P<mark>[\s|·•,(–—-]*)(?:(?<!\w)(?:{updated})\s)?"
         rf"(?:(?<!\w)(?:{after})\s(?:{one})\s?(?P<unit>{units})\.?(?!\w)"
-        rf"|(?<!\d)(?:\d{{1,3}}|(?<!\w)an?)\s?(?P<units>{units})\.?\s(?:{after}))\s*$",
+        rf"|(?<!\d)(?:\d{{1,3}}|(?<!\w)an?)\s?(?P<units>{units})\.?\s(?:{after}))\s*\)?$",
         re.IGNORECASE,
     )
 
@@ -151,8 +161,11 @@ def split_label(text: str) -> tuple[str | None, str]:
 
 
 def _glued(label: str, following: str) -> bool:
-    """True where a new word begins right behind the label: `RelatedOutlet`, not `Explorer`."""
+    """True where a new word begins behind the label: `RelatedOutlet`, `RELATED Outlet`, not `Explorer`."""
     begins = following[:1]
+    if label.isupper():
+        rest = following.lstrip()
+        return rest[:1].isupper() and rest[1:2].islower()
     return label[:1].isupper() and label[-1:].islower() and not begins.isspace() and not begins.islower()
 
 
@@ -216,9 +229,8 @@ def strip_decoration(text: str) -> str:
         text = text[numbered.end() :]
     if _LEAD.match(text):
         text = _without_lead(text, _CLOCK, _category(), _kicker(), _category())
-        shouted = _SHOUTED.match(text)
-        if shouted and shouted[1].isupper() and fold(shouted[1]) in words("kickers"):
-            text = text[shouted.end() :]
+    if text[:4].isupper():
+        text = _without_lead(text, _shouted())
     if _TRAIL.search(text, max(0, len(text) - _TAIL)):
         text = _without_age(_without_tail(text, _count(), _TIME_BEHIND, _reading()))
     return strip_trailing_date(text).strip(" \t\u00a0|•·")
@@ -243,6 +255,7 @@ def strip_credit(text: str) -> str:
 
 
 _LONGEST_CREDIT = 8
+_AND = re.compile(r",\s|\s(?:and|und|et|y|e|og|och|en|&)\s")
 _MARKS = " \t\u00a0|·•–—-"
 
 
@@ -251,12 +264,16 @@ def _byline() -> re.Pattern[str]:
     """`by` as a word, or `By` glued to one."""
     leads = sorted(words("headline_bylines"), key=lambda word: (-len(word), word))
     capital = "|".join(lead.capitalize() for lead in leads)
-    return re.compile(rf"^(?:{'|'.join(leads)}|{capital})$|(?<=\S)(?:{capital})$")
+    return re.compile(
+        rf"^(?:{'|'.join(leads)}|{capital})$|(?<=\S)(?:{capital})$"
+        rf"|(?<=[^\W\dA-Z_])(?:{'|'.join(lead.upper() for lead in leads)})$"
+    )
 
 
 def _is_credit(before: str, lead: re.Match[str], names: list[str]) -> bool:
     """True where `before` is a headline and nothing but an author's name follows."""
-    if len(names) < 2 or not _says_enough(before) or not is_name(" ".join(names)):
+    authors = _AND.split(" ".join(names))
+    if len(authors[0].split()) < 2 or not _says_enough(before) or not all(map(is_name, authors)):
         return False
     marked = before[-1] in ".?!" or (before[-1] in _MARKS and before[-2:-1].isspace() | (before[-1] in "|·•"))
     return marked or bool(lead.start()) or (lead[0][0].isupper() and _in_sentence_case(before))
