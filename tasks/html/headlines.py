@@ -365,7 +365,11 @@ def _assign_labels(found: list[_Found]) -> None:
             if shared is None or shared.chars > _LABEL_SPAN:
                 break
             paid = is_sponsored(label.raw)
-            if branch is not None and branch.chars > label.length + _BESIDE_LABEL and not paid:
+            if (
+                branch is not None
+                and (held[branch] or branch.chars > label.length + _BESIDE_LABEL)
+                and not paid
+            ):
                 continue  # heads a section of its own
             if held[shared] < 2 and not paid and not is_label(label.raw):
                 continue
