@@ -15,7 +15,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any, BinaryIO
 
 import click
-import matplotlib as mpl
+from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
@@ -25,8 +25,15 @@ from rich.cells import cell_len, set_cell_size
 from sqlalchemy import Engine
 
 from flows.render import plain
-from tasks.postgres.headlines import HeadlineDetail, Hour, Promotion, Revision, hourly, revisions
-from tasks.postgres.headlines import find_headline as find
+from tasks.postgres.headlines import (
+    HeadlineDetail,
+    Hour,
+    Promotion,
+    Revision,
+    find_headline,
+    hourly,
+    revisions,
+)
 
 HOURLY_UP_TO = timedelta(days=3)
 """A life this short is drawn by the hour."""
@@ -80,7 +87,7 @@ def draw_headline(engine: Engine, headline_id: int, stream: BinaryIO, form: str)
     Raises:
         LookupError: there is no such headline.
     """
-    detail = find(engine, headline_id, limit=None)
+    detail = find_headline(engine, headline_id, limit=None)
     if detail is None:
         raise LookupError(headline_id)
     first, last = detail.first_seen_at, detail.last_seen_at
@@ -96,7 +103,7 @@ def draw_headline(engine: Engine, headline_id: int, stream: BinaryIO, form: str)
         "axes.linewidth": 0.6,
     }
     metadata = {"Title": plain(detail.text)} | ({"Date": None} if form == "svg" else {"Software": None})
-    with mpl.rc_context(settings), warnings.catch_warnings(record=True) as caught:
+    with style.context(["default", settings]), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         timeline_figure(detail, hours, texts).savefig(stream, format=form, metadata=metadata, dpi=150)
     missing = [warning for warning in caught if "missing from" in str(warning.message)]
