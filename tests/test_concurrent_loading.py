@@ -10,6 +10,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from multiprocessing.synchronize import Barrier, Event
+from operator import itemgetter
 
 import pytest
 from captures import content, empty, extracted, of, rows
@@ -23,39 +24,47 @@ from tasks.postgres.database import open_database
 from tasks.settle import settle
 
 LOADERS = 4
+SLOTS = 20
 PATIENCE = 120
 """Seconds after which a process that waits for the others gives up."""
 BEGIN = datetime(2026, 3, 2, 6, tzinfo=UTC)
 
 
 def news(seed: int) -> list[ExtractedPage]:
-    """Captures that have everything in common that pages can have: sources, articles, texts, links."""
+    """Captures that have everything in common that pages can have: sources, articles, texts, links.
+
+    What is new to one page is new to its neighbours, too: loaders that go along meet at the same rows.
+    """
     choose = random.Random(seed)
-    listed = [
-        Headline(form, f"List {number % 4}", choose.choice([None, "Ana Kos", "Bo Lind"]), href)
-        for number in range(40)
-        for plain in [f"Headline number {number} about the ferry to Dol and its {number % 7} crossings"]
-        for form in (plain, plain.upper(), f"{plain} | Gazette", plain[: 30 + number % 9] + "…")
-        for href in (f"https://site-{number % 3}.example/{number}", None)
-    ]
-    listed += [
-        Headline("Live updates", "Latest", None, f"https://site-{n % 2}.example/live/{n}") for n in range(9)
-    ]
     pages = {}
     for number in range(300):
-        story = choose.randrange(60)
+        story = number // 2 + choose.randrange(30)
+        listed = [sidebar_headline(number + choose.randrange(90), choose) for _ in range(SLOTS)]
         page = extracted(
             story,
             url=f"https://site-{story % 3}.example/{story}",
-            title=f"Headline number {story} about the ferry to Dol and its {story % 7} crossings",
+            title=wording(story),
             body=(f"Edition {choose.randrange(3)} of the story.", "What else is known of it."),
             fetched_at=choose.choice([None, *(BEGIN + timedelta(hours=7 * n) for n in range(30))]),
             section=f"Section {choose.randrange(3)}",
             is_article=story % 5 > 0,
-            headlines=choose.sample(listed, 8),
+            headlines=listed,
         )
         pages[page.key] = replace(page, source=f"Source {story % 3}", origin_record=number)
     return list(pages.values())
+
+
+def wording(number: int) -> str:
+    return f"Headline number {number} about the ferry to Dol and its {number % 7} crossings"
+
+
+def sidebar_headline(number: int, choose: random.Random) -> Headline:
+    """One of the forms, lists, bylines and targets of a headline; every tenth is the same text."""
+    plain = wording(number) if number % 10 else "Live updates"
+    forms = (plain, plain.upper(), f"{plain} | Gazette", plain[: 30 + number % 9] + "…")
+    href = choose.choice([f"https://site-{number % 3}.example/{number}", None])
+    byline = choose.choice([None, f"Author {number}"])
+    return Headline(choose.choice(forms), f"List {number % 4}", byline, href)
 
 
 def load_in_batches(engine: Engine, pages: list[ExtractedPage], size: int) -> Counts:
@@ -80,13 +89,17 @@ def _enter(settings: Settings, begin: Barrier, loaded: Event) -> None:
 
 
 def _load(seed: int, loader: int) -> Counts:
-    """Load three quarters of the pages in an order of one's own: each page meets three loaders."""
+    """Load three quarters of the pages, nearly in order: each page meets three loaders at about once."""
     choose = random.Random(f"{seed} {loader}")
-    mine = [page for number, page in enumerate(news(seed)) if number % LOADERS != loader]
-    choose.shuffle(mine)
+    near = [
+        (number + choose.uniform(0, 30), page)
+        for number, page in enumerate(news(seed))
+        if number % LOADERS != loader
+    ]
+    mine = [page for _, page in sorted(near, key=itemgetter(0))]
     with open_database(_settings) as engine:
         _begin.wait(PATIENCE)
-        return load_in_batches(engine, mine, choose.choice([17, 25, 40]))
+        return load_in_batches(engine, mine, choose.choice([50, 75, 100]))
 
 
 def _keep_settling() -> int:
@@ -131,6 +144,6 @@ def test_four_loading_processes_and_one_that_settles(seed: int, settings: Settin
     assert together.read == (LOADERS - 1) * len(pages)
     assert together.read - together.unchanged == len(pages) == alone.read - alone.unchanged
     assert together.loaded == alone.loaded == len(in_order["articles"])
-    assert len(in_order["sightings"]) == 8 * len(pages)
+    assert len(in_order["sightings"]) == SLOTS * len(pages)
     keys = "SELECT count(merged_into), count(article_id), count(*) FILTER (WHERE generic) FROM headlines"
     assert min(rows(database, keys)[0]) > 0, "nothing merged, linked or generic: the test shows too little"
