@@ -146,7 +146,7 @@ def scorer() -> ModuleType:
                 "title_near": 0.85,
                 "authors": 0.85,
                 "date": 0.98,
-                "recall": 0.94,
+                "recall": 0.93,
                 "precision": 0.77,
             },
         ),

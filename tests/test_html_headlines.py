@@ -46,6 +46,7 @@ RING = "Baker finds wedding ring in sourdough"
         f"{SEALS} <span class='comment-count'>17</span>",
         f"<div class='x'>Wildlife</div><div class='y'>{SEALS}</div>",
         f"<h4>On the sands</h4><h3>{SEALS}</h3>",
+        f"<h3>Islands</h3><h4>{SEALS}</h4>",
         f"<h3>{SEALS}</h3><p>Forty animals were counted last week, more than ever since counting began.</p>",
         f"<div>{SEALS}</div><div>Forty animals were counted last week, more than in any winter before.</div>",
         f"<figure><figcaption>A seal on Monday. Photo: R. Keel</figcaption></figure><h3>{SEALS}</h3>",
@@ -140,6 +141,13 @@ def test_over_one_headline_only_the_words_of_a_label_count(label: str, kept: str
 )
 def test_lists_of_links_that_are_no_headlines(links: list[str]) -> None:
     assert texts("<div><ul>", *(f"<li>{one}</li>" for one in links), "</ul></div>") == []
+
+
+def test_topics_are_none_although_they_lead_to_stories() -> None:
+    topics = "".join(
+        f"<li>{link(text)}</li>" for text in ("Island ferry war talks", "Gold price today", LONG)
+    )
+    assert texts(f"<section><h3>Trending topics</h3><ul>{topics}</ul></section>") == [LONG]
 
 
 def test_short_headlines_count_under_the_label_of_a_list() -> None:

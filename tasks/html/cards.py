@@ -18,6 +18,7 @@ from tasks.html.body import weigh
 SHORTEST = 12
 _LONGEST = 250
 _LEAST_LEFT = 8
+_SECTION_LONGEST = 25
 _KICKER_LONGEST = 50
 _HEADLINE_LONGEST = 160
 _TEASER_SHORTEST = 90
@@ -63,6 +64,9 @@ def headline_of(card: Card, own: set[str]) -> tuple[Block, list[LexborNode]] | N
     block, nodes, text = min(fitting, key=lambda part: _rank(part[0])) if len(fitting) > 1 else fitting[0]
     if len(fitting) > 1 and _rank(block) > _NAMED_RANK and _is_kicker(text, fitting[1][2]):
         block, nodes, text = fitting[1]
+    longer = [part for part in fitting if is_heading(part[0]) and weigh(part[2]) > 2.5 * weigh(text)]
+    if longer and weigh(text) < _SECTION_LONGEST:
+        block, nodes, text = longer[0]
     if len(text.split()) < 3 and weigh(text) < 25 and not is_heading(block):
         return None
     nodes = title_nodes(nodes)
@@ -181,7 +185,7 @@ def is_beside(node: LexborNode) -> bool:
 
 def says_nothing(text: str) -> bool:
     """True for a text that is no headline wherever it stands: a prompt, a label, a time, a count."""
-    folded = fold(text).strip(" :.>»→›|")
+    folded = fold(text).strip(" :.>»→›|-–")
     return (
         folded in words("furniture")
         or folded in words("end_labels")
@@ -200,6 +204,11 @@ def says_nothing(text: str) -> bool:
 
 _VACANCY = re.compile(r"\((?:[mwfdx]\s?[/|]\s?){2}[a-z]{1,3}\)")
 """`(m/w/d)`: every German job advertisement says so."""
+
+
+def names_topics(text: str) -> bool:
+    """True for the label of a list of topics: `Trending topics`, `Es noticia`."""
+    return fold(text).strip(" :.") in words("topic_labels")
 
 
 def is_time(text: str) -> bool:

@@ -22,6 +22,7 @@ from tasks.html.cards import (
     is_heading,
     is_named_title,
     is_time,
+    names_topics,
     says_nothing,
     shown,
 )
@@ -63,6 +64,8 @@ _PROSE = 600
 _MOST_TEXTS = 3
 _MOST_TARGETS = 3
 _WORDS, _LETTERS = 4, 25
+_LEAST_UNDER_TOPICS = 30
+"""Letters of a headline among topics."""
 
 
 @dataclass(slots=True, eq=False)
@@ -337,6 +340,8 @@ def _in_a_list(one: _Found, lists: dict[Place, _List]) -> bool:
     label = one.sighting.label
     if label is not None and is_sponsored(label.raw):
         return False
+    if label is not None and names_topics(label.raw):
+        return len(one.folded) >= _LEAST_UNDER_TOPICS
     if is_heading(one.sighting.block) or (label is not None and is_label(label.raw)):
         return True
     around = _list_around(one, lists)
