@@ -9,9 +9,9 @@ when, by the few lines below, which share nothing with the code under test,
 
 - the texts have the same words, in letters, digits and question marks, in one case and one Unicode form; or
 - one ends in …, ... or […], and what stands before it (15 characters or more) begins the other; or
-- they are the same, as above, once one or two segments are taken off one end of either, parted from it by `|`,
-  a spaced `-`, `–`, `—`, `--`, `·`, `•`, `»`, `/`, `//` or a full-width colon, and those segments name the site
-  (their letters contain a label of the host, or a label begins with them) or are one of `SITES`; or
+- they are the same, as above, once one or two segments are taken off one end of either, parted from it by
+  `|`, a spaced `-`, `–`, `—`, `--`, `·`, `•`, `»`, `/`, `//` or a full-width colon, and those segments name
+  the site (their letters contain a label of the host, or a label begins with them) or are one of `SITES`; or
 - they are the same without one of `LABELS` in front, before a colon or such a mark, or without a comma and a
   date in figures behind.
 

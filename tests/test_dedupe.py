@@ -75,6 +75,8 @@ DIFFERENT = [
     ("King of Dol died 20 years ago", "King of Dol died 30 years ago"),
     ("Live updates | Dol", "Live updates | Lesk"),
     ("#4 seed Lesk goes through", "#5 seed Lesk goes through"),
+    ("Berlin | Mann tot aufgefunden", "Hamburg | Mann tot aufgefunden"),
+    ("Session of parliament in full (18.11.2021)", "Session of parliament in full (19.11.2021)"),
 ]
 
 GROUPS = [
@@ -214,16 +216,39 @@ HEADLINES = st.sampled_from(
     ]
 )
 FRONTS = [
-    "",
-    "VIDEO: ",
-    "LIVE: ",
-    "Related: ",
-    "Related",
-    "ALSO READ | ",
-    "3) ",
-    "#4 ",
-    "BBC News - ",
-    "[Video] ",
+    *(
+        "",
+        "VIDEO: ",
+        "LIVE: ",
+        "WATCH: ",
+        "OPINION: ",
+        "EXCLUSIVE: ",
+        "BREAKING | ",
+        "UPDATE: ",
+        "[Video] ",
+        "🔴 LIVE: ",
+    ),
+    *(
+        "Related: ",
+        "Related",
+        "RelatedBBC News - ",
+        "ALSO READ | ",
+        "Read more: ",
+        "Lesen Sie auch: ",
+        "Lire aussi : ",
+    ),
+    *(
+        "1. ",
+        "3) ",
+        "#4 ",
+        "01 ",
+        "BBC News - ",
+        "Skerry Post | ",
+        "EILMELDUNG: ",
+        "EN VIVO: ",
+        "VÍDEO: ",
+        "СРОЧНО: ",
+    ),
 ]
 BACKS = [
     *(
@@ -233,18 +258,26 @@ BACKS = [
         " – DER SPIEGEL",
         " — Reuters",
         " · Skerry Times",
+        " | World | The Times",
+    ),
+    *(
         " 2h ago",
+        " | 3 hours ago",
         " · 14:30",
+        " | May 3, 2025",
+        " vor 2 Stunden",
+        " il y a 3 h",
+        " hace 2 horas",
     ),
     *(
         " - by Jane Doe",
         "By Jane Doe",
         " | Jane Doe",
-        " | May 3, 2025",
+        " – Von Max Mustermann",
         " 5 min read",
-        " [Video]",
         " (12 comments)",
     ),
+    *(" [Video]", " (Photos)", " – video", " - El País - 3 May 2025"),
 ]
 FORMS = [
     str,

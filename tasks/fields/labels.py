@@ -324,7 +324,7 @@ def strip_trailing_date(text: str) -> str:
     tail = text[cut:]
     if not _DIGIT.search(tail):
         return text
-    length = len(tail.rstrip(" )"))
+    length = len(tail.rstrip())
     spots = [0, *(found.start() for found in _GLUED_DATE.finditer(tail))]
     for spot in spots:
         for dated in find_dates(tail[spot:]):
