@@ -260,7 +260,7 @@ def test_syndication_is_not_generic(database: Engine) -> None:
 
 def test_what_a_list_appends_to_its_links_does_not_count(database: Engine) -> None:
     storks = [
-        Headline("Storks return to Dol", href=f"https://gazette.example/storks?ico={name}")
+        Headline("Storks return to Dol", href=f"https://gazette.example/storks?list={name}")
         for name in ("most_read", "editors_picks", "ticker", "above")
     ]
     load(database, listing(1, *storks))
