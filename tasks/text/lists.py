@@ -13,7 +13,7 @@ from schemas.records import Headline
 from tasks.fields.labels import label_text, split_label, strip_decoration
 from tasks.fields.lexicon import fold, stopwords, words
 from tasks.fields.people import is_name, split_authors
-from tasks.text.rows import Kind, Row, is_terminated, text_size, word_count
+from tasks.text.rows import Kind, Row, is_terminated, word_count
 
 _BESIDE = frozenset(
     {Kind.CLOCK, Kind.NUMBER, Kind.CATEGORY, Kind.READING, Kind.DATE, Kind.FURNITURE, Kind.CREDIT}
@@ -23,7 +23,6 @@ _PARAGRAPHS = frozenset({Kind.PROSE, Kind.SENTENCE})
 _ITEMS = frozenset({Kind.HEADLINE, Kind.SENTENCE, Kind.SHORT, Kind.PROSE, Kind.CAPTION})
 _PARTING = frozenset({Kind.CLOCK, Kind.NUMBER, Kind.READING, Kind.DATE, Kind.SHORT})
 _AHEAD = 8
-_STRONG_WORDS, _STRONG_SIZE = 5, 28
 _MENU_ROWS = 4
 _CHROME_REPEATS = 3
 _CARDS = 3
@@ -43,6 +42,7 @@ _INNER_END = re.compile(r"[.!?]\s+[^\W\d_a-z]")
 _LONGEST_HEADLINE = 220
 _STRIP_WORDS = 8
 _STRIP_COMMAS = 5
+_STRIP_LENGTH = 32
 _COMMA = re.compile(r"[,;] ?(?=[A-ZÀ-Þ])")
 _MORE = re.compile(
     r"(?:\bmehr|\bmore|\bmás|\bplus|\bleia mais|\bdevamı|\bдалее|^[^«]*»|›|→|…|\.\.\.)$", re.IGNORECASE
@@ -56,12 +56,8 @@ _LOWER = re.compile(r"(?<!\w)[a-zß-ÿа-яёα-ω][^\W\d_]{4,}")
 
 
 def is_strong(row: Row) -> bool:
-    """True for a line too long to be an entry of a menu: at least five words."""
-    return (
-        row.kind is Kind.HEADLINE
-        and word_count(row.text) >= _STRONG_WORDS
-        and text_size(row.text) >= _STRONG_SIZE
-    )
+    """True for a line too long to be an entry of a menu."""
+    return row.long and row.kind is Kind.HEADLINE
 
 
 class _Menu:
@@ -446,24 +442,26 @@ class HeadlineReader:
         row = rows[index]
         if (
             row.kind not in (Kind.SHORT, Kind.HEADLINE)
-            or word_count(row.text) > 5
             or len(row.text) > 40
-            or is_terminated(row.text)
             or (self._list and not row.gap and not (row.kind is Kind.SHORT and self._list.is_plain))
+            or word_count(row.text) > 5
+            or is_terminated(row.text)
         ):
             return False
-        ahead = rows[index + 1 : index + 1 + 2 * _AHEAD]
-        following = [each for each in ahead if each.kind not in _BESIDE and each.kind is not Kind.BYLINE][:3]
-        return (
-            len(following) == 3
-            and any(map(is_strong, following))
-            and all(
-                each.kind is Kind.HEADLINE
-                and word_count(each.text) >= 4
-                and len(each.text) > 1.3 * len(row.text)
-                for each in following
-            )
-        )
+        found, strong = 0, False
+        for each in rows[index + 1 : index + 1 + 2 * _AHEAD]:
+            if each.kind in _BESIDE or each.kind is Kind.BYLINE:
+                continue
+            if (
+                each.kind is not Kind.HEADLINE
+                or len(each.text) <= 1.3 * len(row.text)
+                or word_count(each.text) < 4
+            ):
+                return False
+            found, strong = found + 1, strong or is_strong(each)
+            if found == _CARDS:
+                return strong
+        return False
 
     def _byline(self, text: str) -> None:
         listed = self._list
@@ -490,6 +488,8 @@ def _can_be_headline(row: Row) -> bool:
 
 def _is_strip(text: str) -> bool:
     """True for a menu or tags in one line: glued, or many words with capitals and no mark between them."""
+    if len(text) < _STRIP_LENGTH:
+        return False
     if len(_GLUED.findall(text)) >= 3 or len(_COMMA.findall(text)) >= _STRIP_COMMAS:
         return True
     found = _CASED.findall(text)

@@ -275,9 +275,11 @@ _PARTNERS = re.compile(
 
 def _asks_consent(prose: Sequence[Row]) -> bool:
     """True where most paragraphs speak of cookies and consent."""
+    if not 2 <= len(prose) <= _MOST_ASKING:
+        return False
     asking = sum(
         bool(_PARTNERS.search(folded)) or any(phrase in folded for phrase in words("consent"))
-        for folded in (fold(row.text[:600]) for row in prose[:_MOST_ASKING])
+        for folded in (fold(row.text[:600]) for row in prose)
     )
     return asking >= 2 and 2 * asking >= len(prose)
 

@@ -48,6 +48,10 @@ class Kind(Enum):
     CATEGORY = "category"
     BREADCRUMB = "breadcrumb"
 
+    __hash__ = (
+        object.__hash__
+    )  # members are compared by identity; the default hash is slow, and much asked for
+
 
 @dataclass(slots=True)
 class Row:
@@ -59,9 +63,12 @@ class Row:
     folded: str = ""
     """For lines of up to 300 characters, else ''."""
     dates: Sequence[ParsedDate] = ()
+    long: bool = False
+    """Whether a headline is too long to be an entry of a menu."""
 
 
 _FOLDED_LENGTH = 300
+_LONG_WORDS, _LONG_SIZE = 5, 28
 _DIGIT = re.compile(r"\d")
 _SPOKEN = re.compile(
     r"list (?:of \d+ items?|\d+ of \d+)|end of list|\d+ ?(?:/|of) ?\d+"
@@ -71,6 +78,7 @@ _DATED_LENGTH = 160
 _NUMBER = re.compile(r"#?\d{1,4}[.):]?")
 _LETTER = re.compile(r"[^\W\d_]")
 _TIME = re.compile(r"(?<![\d.:])(?:[01]?\d|2[0-3])[:.][0-5]\d(?![\d.:])")
+_ONE = frozenset({"a", "an", "ein", "einer", "einem", "un", "une", "una", "uma"})
 _SAID = re.compile(r"[–—]\s")
 _SPEAKER = re.compile(r"[^\W\d_]:\s\S")  # `Q: …`, `A: …`
 _PHONE = re.compile(r"(?<!\d)(?:\+\d{1,3}[\s./-]?)?(?:\(?\d{2,4}\)?[\s./-]){3,5}\d{2,4}(?!\d)")
@@ -101,6 +109,8 @@ _CLOCK = re.compile(
 def word_count(text: str) -> int:
     """Words; about two characters are one in scripts without spaces."""
     spaced = len(text.split())
+    if text.isascii():
+        return spaced
     return spaced + len(_CJK.findall(text)) // 2 if _CJK.search(text) else spaced
 
 
@@ -200,19 +210,21 @@ def make_row(text: str, gap: int = 0) -> Row:
     if len(text) > _FOLDED_LENGTH:
         kind = Kind.PROSE if is_terminated(text) or _sentences(text) else Kind.SENTENCE
         return Row(text, gap, kind)
-    kind, folded, dates = _judge(text)
-    return Row(text, gap, kind, folded, dates)
+    kind, folded, dates, long = _judge(text)
+    return Row(text, gap, kind, folded, dates, long)
 
 
 @lru_cache(maxsize=1024)
-def _judge(text: str) -> tuple[Kind, str, tuple[ParsedDate, ...]]:
+def _judge(text: str) -> tuple[Kind, str, tuple[ParsedDate, ...], bool]:
     folded = fold(text)
     kind = _simple(text, folded)
     dates: tuple[ParsedDate, ...] = ()
     if kind is None and _DIGIT.search(text):
         kind, dates = _dated(text, folded)
         kind = kind or (None if dates else _figured(text, folded))
-    return kind or _worded(text, folded) or _shaped(text), folded, dates
+    kind = kind or _worded(text, folded) or _shaped(text)
+    long = kind is Kind.HEADLINE and word_count(text) >= _LONG_WORDS and text_size(text) >= _LONG_SIZE
+    return kind, folded, dates, long
 
 
 def _sentences(text: str) -> bool:
@@ -229,9 +241,11 @@ def _simple(text: str, folded: str) -> Kind | None:
     if _SPOKEN.fullmatch(folded):
         return Kind.FURNITURE
     if len(folded) <= 40:
-        if _ago().fullmatch(folded.rstrip("0123456789")):  # the count of comments may be glued to it
+        digits = _DIGIT.search(folded)
+        # the count of comments may be glued behind it
+        if (digits or not _ONE.isdisjoint(folded.split())) and _ago().fullmatch(folded.rstrip("0123456789")):
             return Kind.CLOCK
-        if _DIGIT.search(folded):
+        if digits:
             if _is_times(folded):
                 return Kind.CLOCK
             if _CLOCK.fullmatch(folded) or _category_clock().fullmatch(text):
@@ -254,6 +268,8 @@ def _figured(text: str, folded: str) -> Kind | None:
 
 def _is_times(folded: str) -> bool:
     """`3:12 pm gmt+3 · updated 5 mins ago`: times alone, set apart."""
+    if not any(mark in folded for mark in "|•·"):
+        return False
     parts = _BAR.split(folded)
     return len(parts) > 1 and all(
         bool(_CLOCK.fullmatch(part) or _ago().fullmatch(part))
@@ -263,7 +279,7 @@ def _is_times(folded: str) -> bool:
 
 def _is_bar(text: str) -> bool:
     """True for a menu in one line: `App | FAQ`, `Newest | Best rated | Worst rated`."""
-    if _DIGIT.search(text):
+    if not any(mark in text for mark in "|•·") or _DIGIT.search(text):
         return False
     parts = _BAR.split(text)
     longest = _BAR_WORDS.get(len(parts), 4)
@@ -411,7 +427,7 @@ def _without_roles(text: str) -> str:
 
 def _is_dated_name(text: str) -> bool:
     """`Ann Lee2 March 2024 21:45`: who wrote an entry of a live page."""
-    if not _DIGIT.search(text):
+    if not _DIGIT.search(text[-6:]):
         return False
     name = strip_trailing_date(text)
     return name != text and is_name(name) and bool(split_authors(name))
@@ -420,13 +436,15 @@ def _is_dated_name(text: str) -> bool:
 def _is_role(text: str) -> bool:
     """`Sports editor: Ann Lee`."""
     role, mark, name = text.partition(":")
-    if not mark or word_count(role) > 3 or is_credit(text):
+    if not mark or not name or word_count(role) > 3 or is_credit(text):
         return False
     return fold(role).endswith(tuple(words("roles"))) and is_name(name.strip())
 
 
 def text_size(text: str) -> int:
     """Length in Latin letters: scripts that write syllables or no vowels say as much in fewer."""
+    if text.isascii():
+        return len(text)
     return len(text) + len(_CJK.findall(text)) * 3 // 2 + len(_DENSE.findall(text)) // 4
 
 
