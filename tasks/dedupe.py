@@ -27,6 +27,7 @@ MIN_TRUNCATED = 15
 _TRUNCATED = re.compile(r"[\s,;:–—-]*(?:…|‥|\.{3,}|\.\s\.\s\.|[\[(](?:…|\.{3})[\])])[\s…‥.]*$")
 _APOSTROPHES = dict.fromkeys(map(ord, "‘’‚‛′ʻʼ´`＇ʹ"), "'")
 _DASHES = dict.fromkeys(map(ord, "‐‑‒–—―−﹣－⁃"), "-")
+_LONGEST = 600  # characters looked at: no headline is longer
 _ROUNDS = 3
 """Times that decoration is looked for: an outlet may stand before a date, and that before an author."""
 
@@ -61,7 +62,7 @@ def headline_key(text: str) -> str:
 
 def _bare(text: str) -> str:
     """The headline without what a page writes around it, in one Unicode form."""
-    bare = _plain(text)
+    bare = _plain(text[:_LONGEST])
     for _ in range(_ROUNDS):
         shorter = strip_credit(strip_decoration(strip_outlet(bare)))
         if shorter == bare:
