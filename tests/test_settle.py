@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, text
 
 from schemas.records import ExtractedPage, Headline, Rejection
-from tasks.dedupe import canonical_text, group_headlines
+from schemas.tables import STEM_INDEXED
+from tasks.dedupe import MIN_TRUNCATED, canonical_text, group_headlines
 from tasks.settle import SettleReport, settle
 
 FORMS = [
@@ -113,6 +114,10 @@ def test_a_truncated_headline_keeps_its_id_and_points_to_the_longer_one(database
     load(database, listing(2, ["Ferry to Dol delayed by strike"]))
     assert settle(database) == SettleReport(batches=1, variants=1, headlines_new=1, headlines_detached=1)
     assert rows(database, "SELECT count(*) FROM headlines WHERE merged_into IS NOT NULL") == [(0,)]
+
+
+def test_the_index_of_truncated_keys_holds_what_the_rule_asks_for() -> None:
+    assert STEM_INDEXED == MIN_TRUNCATED
 
 
 def test_keys_longer_than_the_index_holds(database: Engine) -> None:
