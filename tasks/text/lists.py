@@ -326,7 +326,7 @@ class HeadlineReader:
         self._list, self._skipping = None, False
         for index, row in enumerate(rows):
             self._short_lines = self._menu.balance
-            if self._menu.reached(row):
+            if self._menu.reached(row) and self._list:
                 self._close(menu=True)
             self._take(rows, index, row)
         self._close()

@@ -274,16 +274,19 @@ _PARTNERS = re.compile(
 
 
 def _asks_consent(prose: Sequence[Row]) -> bool:
-    """True where most paragraphs speak of cookies and consent."""
-    if not 2 <= len(prose) <= _MOST_ASKING:
+    """True where most paragraphs speak of cookies and consent, from the first on."""
+    if not 2 <= len(prose) <= _MOST_ASKING or not any(map(_asks, prose[:2])):
         return False
-    asking = sum(
-        bool(_PARTNERS.search(folded)) or any(phrase in folded for phrase in words("consent"))
-        for folded in (fold(row.text[:600]) for row in prose)
-    )
+    asking = sum(map(_asks, prose))
     return asking >= 2 and 2 * asking >= len(prose)
 
 
+def _asks(row: Row) -> bool:
+    folded = fold(row.text[:_ASKING_LENGTH])
+    return bool(_PARTNERS.search(folded)) or any(phrase in folded for phrase in words("consent"))
+
+
+_ASKING_LENGTH = 600
 _MOST_ASKING = 12
 
 

@@ -86,6 +86,7 @@ _HASHTAGS = re.compile(r"#[^\W\d]\S*(?:\s#?\S+){0,2}")
 _BAR = re.compile(r"\s*\|\s*|\s+[•·]\s+")
 _BAR_WORDS = {2: 1, 3: 3}
 """Most words of an entry, by how many entries there are; four where there are more."""
+_LONGEST_NAME = 60
 _BY = re.compile(r"(?:by|von|par|por|di|door|av|af)\s")
 _LED_NAME = re.compile(r"(?:[Bb]y|[Vv]on|[Pp]ar|[Pp]or|[Dd]oor)(?=[A-ZÀ-Þ])")
 _SCORE = re.compile(
@@ -401,15 +402,15 @@ def _crumbs(text: str) -> bool:
 
 def _is_byline(text: str, folded: str) -> bool:
     rest, led = strip_byline_start(text)
-    if not led and (glued := _LED_NAME.match(text)):
-        rest, led = text[glued.end() :], bool(split_authors(text[glued.end() :]))
-    if not led and len(text) <= 60:
+    if not led and len(text) <= _LONGEST_NAME:
+        if (glued := _LED_NAME.match(text)) and split_authors(text[glued.end() :]):
+            return True
         return _is_dated_name(text) or _is_role(text)
     if not led or (text[:1].islower() and not rest[:1].isupper()):
         return False
     if is_terminated(text) and word_count(text) > 8:
         return False
-    if len(rest) <= 60 and _BY.match(folded) and is_name(_without_roles(rest)):
+    if len(rest) <= _LONGEST_NAME and _BY.match(folded) and is_name(_without_roles(rest)):
         return True
     names = split_authors(text)
     if names:
