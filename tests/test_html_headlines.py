@@ -174,6 +174,8 @@ def test_short_headlines_count_under_the_label_of_a_list() -> None:
         "#seals-return-to-west-bay",
         "mailto:seals@west-bay-1.example",
         "/regions/west-bay/index.html",
+        "/veranstaltungen?action=show&amp;id=3232",
+        "/thema/seals-of-the-west-bay",
     ],
 )
 def test_links_that_lead_to_no_other_story(target: str) -> None:

@@ -11,7 +11,8 @@ NOT_PAGES = ("#", "javascript:", "mailto:", "tel:", "data:")
 """Targets that are no page at all."""
 
 _NEVER = re.compile(
-    r"/(?:authors?|autor(?:en|es)?|auteurs?|profile?s?|members?|users?|login|log-in|account|register|abo|abos|"
+    r"/(?:authors?|autor(?:en|es)?|auteurs?|profile?s?|members?|users?|(?:show)?login|log-in|account|register|anmeldung[\w-]*|"
+    r"abo|abos|events?|veranstaltung(?:en)?|termine|eventos|"
     r"subscri(?:be|ption|ptions)(?:-[\w-]*)?|newsletters?|search|suche|impressum|datenschutz|privacy(?:-[\w-]*)?|"
     r"terms(?:-[\w-]*)?|cookies?(?:-[\w-]*)?|contact(?:-us)?|kontakt|about(?:-us)?|advertis(?:e|ing)(?:-[\w-]*)?|"
     r"shop|store|shopping|epaper|e-paper|jobs?|jobboerse|stellen(?:markt|anzeigen?|angebote)|careers?|donate|spenden?|"
@@ -23,7 +24,7 @@ _NEVER = re.compile(
 )
 """Path segments of what is never a story."""
 _SECTION = re.compile(
-    r"/(?:topics?|themen?|themes?|temas?|emner?|sujets?|categor(?:y|ies|ia|ias|ie)|kategorien?|"
+    r"/(?:topics?|thema|themen|themes?|temas?|emner?|sujets?|categor(?:y|ies|ia|ias|ie)|kategorien?|"
     r"kategori|sections?|rubrik(?:en)?|rubriques?|rubriche|dossiers?|specials?|series?|serien?|rensai|lists?|issues?|"
     r"podcasts?|sendung(?:en)?|programmer?|programmes?|collections?|services?|people|personen?)(?:/|$)",
     re.IGNORECASE,
