@@ -16,7 +16,7 @@ from schemas.errors import ConfigError
 @click.command()
 @click.option(
     "--keep-sightings",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, 36_500),
     metavar="DAYS",
     help="Drop sightings of pages fetched longer ago. Default: keep all.",
 )

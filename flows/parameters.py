@@ -37,7 +37,8 @@ Replay = Annotated[bool, _about("Try again the pages that wait in quarantine, to
 QuarantineIds = Annotated[list[int], _about("Try again these quarantined pages.")]
 Reason = Annotated[str | None, _about("Try again the pages quarantined for this reason, e.g. timeout.")]
 KeepSightings = Annotated[
-    int | None, _about("Drop sightings of pages fetched more days ago than this; if empty, none.", ge=1)
+    int | None,
+    _about("Drop sightings of pages fetched more days ago than this; if empty, none.", ge=1, le=36_500),
 ]
 
 

@@ -35,18 +35,23 @@ class MaintenanceReport:
     made: tuple[Partition, ...] = ()
     dropped: tuple[Partition, ...] = ()
     bytes_freed: int = 0
+    before: datetime | None = None
+    """What is older was to be dropped; None where all is kept."""
 
     @property
     def sentence(self) -> str:
         """What was done, for people."""
-        if not self.made and not self.dropped:
-            return "Nothing to do."
         told = []
         if self.made:
             told.append(f"Made room for the sightings of {_pages(self.made)}.")
         if self.dropped:
             told.append(f"Dropped the sightings of {_pages(self.dropped)}: {self.bytes_freed / 1e6:,.0f} MB.")
-        return " ".join(told)
+        elif self.before is not None:
+            told.append(
+                f"Dropped nothing: no {SIGHTINGS_PARTITION_PAGES:,} page ids in a row are used up, settled "
+                f"and all fetched before {self.before:%Y-%m-%d}."
+            )
+        return " ".join(told) or "Nothing to do."
 
 
 def _pages(partitions: Sequence[Partition]) -> str:
@@ -71,12 +76,13 @@ def maintain(
     made = make_partitions(engine, ahead=AHEAD)
     dropped: list[Partition] = []
     freed = 0
+    before = None
     if keep_sightings is not None:
         before = datetime.now(UTC) - timedelta(days=keep_sightings)
         for partition in _patiently(partial(old_partitions, engine, before), pause):
             freed += _patiently(partial(drop_partition, engine, partition), pause)
             dropped.append(partition)
-    return MaintenanceReport(tuple(made), tuple(dropped), freed)
+    return MaintenanceReport(tuple(made), tuple(dropped), freed, before)
 
 
 def _patiently(work: Callable[[], T], pause: float) -> T:

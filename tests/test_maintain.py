@@ -100,7 +100,8 @@ def test_what_old_sightings_came_to_outlives_them(two_partitions: Engine) -> Non
     assert "pages 0 to 999,999" in report.sentence
     assert rows(two_partitions, "SELECT count(*) FROM headline_sightings") == [(1,)]
     assert kept(two_partitions) == before
-    assert maintain(two_partitions, keep_sightings=90) == MaintenanceReport()
+    again = maintain(two_partitions, keep_sightings=90)
+    assert (again.made, again.dropped, again.bytes_freed) == ((), (), 0)
 
 
 def test_loading_and_settling_go_on_afterwards(two_partitions: Engine) -> None:
@@ -236,7 +237,7 @@ def test_the_command(two_partitions: Engine, settings: Settings, environment: di
     )
     assert run() == "Nothing to do.\n"
     assert run("--keep-sightings", "90").startswith("Dropped the sightings of pages 0 to 999,999: ")
-    assert run("--keep-sightings", "90") == "Nothing to do.\n"
+    assert run("--keep-sightings", "90").startswith("Dropped nothing: no 1,000,000 page ids")
 
 
 def test_the_flow(
