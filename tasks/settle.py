@@ -334,12 +334,16 @@ _STEPS: dict[str, str | _Noted] = {
         """),
     # --- headlines to articles
     # What a headline that is generic already leads to is not counted again, unless its texts changed.
-    "relinked_headlines": _Noted("""
+    "relinked_headlines": _Noted(f"""
         SELECT h.id
         FROM (
             SELECT id FROM touched_headlines
             UNION
-            SELECT v.headline_id FROM new_links l JOIN headline_variants v ON v.id = l.variant_id
+            SELECT v.headline_id
+            FROM new_links l
+            JOIN link_targets t ON t.id = l.target_id
+            JOIN headline_variants v ON v.id = l.variant_id
+            WHERE {_HOST} IS NOT NULL
             UNION
             SELECT v.headline_id
             FROM resolved_targets t
