@@ -30,6 +30,7 @@ from tasks.fields.lexicon import fold, start, words
             "Les plus lus",
         ),
         *("Mais lidas", "Читайте также", "الأكثر قراءة", "यह भी पढ़ें:"),
+        *("【関連記事】", "アクセスランキング", "Čtěte také", "Lue myös", "Baca juga", "Zum selben Thema"),
     ],
 )
 def test_label(text: str) -> None:

@@ -126,6 +126,148 @@ def test_byline_below_a_headline_belongs_to_it() -> None:
     ]
 
 
+TITLE = "Old harbour crane to come down"
+NEWS = (
+    "Ferry captain fined for racing a swan across the bay",
+    "Library lends out its last typewriter after forty years",
+    "Snow closes the upper valley road until further notice",
+)
+
+
+def listed(*below: str, above: tuple[str, ...] = ()) -> list[tuple[str | None, str]]:
+    """(label, text) of what a page lists whose body is followed by these lines."""
+    page = flat(*above, TITLE, *PARAGRAPHS, *below)
+    assert page.body == list(PARAGRAPHS)
+    return [(each.label, each.text) for each in page.headlines]
+
+
+def under(label: str | None, *texts: str) -> list[tuple[str | None, str]]:
+    return [(label, text) for text in texts]
+
+
+def test_a_menu_or_tags_below_a_list_end_it() -> None:
+    menu = ("About us", "Jobs", "Our journalists", "Terms", "Privacy", "Work at the Courier", "Letters page")
+    assert listed("Most read", *NEWS, *menu) == under("Most read", *NEWS)
+    assert listed("Read more", "Harbours", "Cranes", "Museums", "Steel", "Port of Borna") == []
+
+
+def test_a_label_above_a_menu_opens_no_list() -> None:
+    menu = ("Latest", "Politics", "Our region", "Long reads", "Crime", "The magazine today", "Weather map")
+    assert listed("Most read", *NEWS, above=menu) == under("Most read", *NEWS)
+
+
+def test_short_headlines_under_a_label_are_kept() -> None:
+    short = ("Bus fares rise again", "Mayor quits at last", "Rain ends long drought")
+    assert listed("Latest news", *short) == under("Latest news", *short)
+
+
+def test_cards_without_a_label_count_where_there_are_three() -> None:
+    cards = [line for text in NEWS for line in ("Local", text, "3 hours ago")]
+    assert listed("Tags", "harbour", "crane", "museum", *cards) == under(None, *NEWS)
+    assert listed("Share", *cards) == under(None, *NEWS)
+    assert listed("Share", *cards[:6]) == []
+
+
+def test_kickers_teasers_and_times_are_no_headlines() -> None:
+    with_kickers = [
+        line
+        for pair in zip(("Ferry race", "Old machines", "Winter roads"), NEWS, strict=True)
+        for line in pair
+    ]
+    assert listed("Read next", *with_kickers) == under("Read next", *NEWS)
+    with_teasers = [
+        line for text in NEWS for line in (text, "Nobody had expected it this early in the year.")
+    ]
+    assert listed("Read next", *with_teasers) == under("Read next", *NEWS)
+    with_times = [
+        line for text in NEWS for line in (text, "Yesterday 22.41", "2:40 PM GMT+3 · Updated 9 mins ago")
+    ]
+    assert listed("Read next", *with_times) == under("Read next", *NEWS)
+    glued = [f"{text} · 3:12 PM GMT+3" for text in NEWS]
+    assert listed("Read next", *glued) == under("Read next", *NEWS)
+
+
+def test_numbers_are_taken_off_where_they_count() -> None:
+    numbered = [f"{number}{text}" for number, text in enumerate(NEWS, 1)]
+    offer = "Only subscribers can save this page for later reading"
+    assert listed("Most read", *numbered, offer) == under("Most read", *NEWS)
+    own = "14 signs that your neighbour keeps a goat in the attic"
+    assert listed("Most read", own, *NEWS) == under("Most read", own, *NEWS)
+    comments = [f"{text}{count}" for text, count in zip(NEWS, (176, 64, 9), strict=True)]
+    assert listed("Most read", *comments) == under("Most read", *NEWS)
+
+
+def test_an_unknown_label_above_a_first_number_is_one() -> None:
+    ranked = [line for number, text in enumerate(NEWS, 1) for line in (str(number), text)]
+    first = "Choir without a conductor finds its beat at last"
+    assert listed("Latest news", first, "The week in numbers", *ranked) == [
+        ("Latest news", first),
+        *under("The week in numbers", *NEWS),
+    ]
+
+
+def test_what_repeats_between_headlines_is_not_one() -> None:
+    lines = [line for text in NEWS for line in ("Now playing next", text)]
+    assert listed("Top stories", *lines) == under("Top stories", *NEWS)
+
+
+def test_tables_scores_phones_and_menus_in_one_line_are_no_headlines() -> None:
+    noise = (
+        *("1 Lesk 20 14 3 3 45", "Borna 2–1 Lesk", "KSM 12.40 ▲ 0.31 (2.56%)", "Newsroom: 24 00 10 00"),
+        *(
+            "Newest | Best rated | Worst rated",
+            "Arna 14° partly cloudy",
+            "tips@courier.example for your story",
+        ),
+        "World NewsCity NewsSports NewsMoney NewsWeather",
+    )
+    lines = [line for pair in zip(noise, NEWS * 3, strict=False) for line in pair]
+    assert {text for _, text in listed("Top stories", *lines)} == set(NEWS)
+
+
+def test_authors_below_headlines_are_their_bylines() -> None:
+    authors = ("Ann Lee", "Bob Roy Stone", "Cara Mills")
+    page = flat(
+        TITLE,
+        *PARAGRAPHS,
+        "Opinion pieces",
+        "Most read",
+        *[x for y in zip(NEWS, authors, strict=True) for x in y],
+    )
+    assert [(each.text, each.byline) for each in page.headlines] == list(zip(NEWS, authors, strict=True))
+
+
+def test_a_marked_advertisement_in_a_list_is_left_out() -> None:
+    lines = [NEWS[0], "Ad feature", "The beach towel that everyone in town talks about", *NEWS[1:]]
+    assert listed("Most read", *lines) == under("Most read", *NEWS)
+
+
+def test_a_crosshead_below_an_inline_list_stays_in_the_body() -> None:
+    page = flat(TITLE, *PARAGRAPHS, "Also read", NEWS[0], "What comes next", *PARAGRAPHS)
+    assert page.body == [*PARAGRAPHS, "What comes next", *PARAGRAPHS]
+    assert [(each.label, each.text) for each in page.headlines] == [("Also read", NEWS[0])]
+
+
+def test_questions_and_short_answers_are_body() -> None:
+    answers = ("A: By being late.", "A: Gerald, of course.", "A: Nobody ever did, not once in fifty years.")
+    talk = [line for answer in answers for line in ("Q: How does one become a crane driver?", answer)]
+    page = flat(TITLE, "By Ann Lee", "6 May 2024", *PARAGRAPHS, *talk, PARAGRAPHS[0])
+    assert page.body == [*PARAGRAPHS, *talk, PARAGRAPHS[0]]
+
+
+def test_a_page_that_asks_for_consent_is_no_article() -> None:
+    page = flat(
+        "We value your privacy",
+        "We and our 214 partners store and access information on your device, such as cookies, and process "
+        "data such as addresses and standard information that your device sends for advertising.",
+        "With your consent we and our partners may use precise location data and identification by scanning "
+        "your device. You may click to consent to the processing by us and our partners as described above.",
+        "Reject all",
+        "Accept all",
+    )
+    assert (page.is_article, page.reason, page.headlines) == (False, "consent", [])
+
+
 def test_paragraphs_broken_at_links_are_joined() -> None:
     whole = (
         "The harbour board said on Monday that the old crane would be gone, as the Courier reported first."

@@ -22,7 +22,7 @@ from tasks.fields.dates import ParsedDate, find_date
 from tasks.fields.labels import MOST_HEADLINES
 from tasks.fields.language import detect_language
 from tasks.fields.lexicon import fold, words
-from tasks.fields.people import split_authors
+from tasks.fields.people import is_name, split_authors
 from tasks.text.body import find_core, is_crosshead, is_paragraph, trim_head
 from tasks.text.head import (
     Head,
@@ -113,14 +113,14 @@ def _read_body(
     paragraphs: list[str] = []
     title = fold(head.title) if head.title else None
     inline = HeadlineReader(own, unlabelled=None)
-    index = begin
+    index, resumed = begin, -1
     while index < end:
         row = rows[index]
         if row.kind is Kind.LABEL and opens_list(rows[:end], index):
             stop = inline_items(rows, index, end)
             if stop > index + 1:
                 inline.read(rows[index:stop])
-                index = stop
+                index = resumed = stop
                 continue
         if row.kind is Kind.GLUED:
             inline.read(rows[index : index + 1])
@@ -129,7 +129,11 @@ def _read_body(
         ):
             if head.caption is None and not paragraphs:
                 head.caption, head.credit = split_credit(row.text)
-        elif is_paragraph(row) or is_crosshead(rows, index, begin, end):
+        elif (
+            is_paragraph(row)
+            or is_crosshead(rows, index, begin, end)
+            or (index == resumed and _is_heading(rows[index : index + 2]))
+        ):
             if row.folded != title and row.text != head.summary:
                 paragraphs.append(row.text)
         elif row.kind is Kind.SOURCE:
@@ -140,6 +144,17 @@ def _read_body(
     if head.summary is None and _is_standfirst(paragraphs):
         head.summary = paragraphs.pop(0)
     return paragraphs, inline.headlines
+
+
+def _is_heading(rows: Sequence[Row]) -> bool:
+    """True for a short line above a paragraph, no author's name."""
+    return (
+        len(rows) == 2
+        and rows[0].kind in (Kind.SHORT, Kind.HEADLINE)
+        and not is_strong(rows[0])
+        and not is_name(rows[0].text)
+        and rows[1].kind in (Kind.PROSE, Kind.SENTENCE)
+    )
 
 
 def _is_standfirst(paragraphs: Sequence[str]) -> bool:
