@@ -156,6 +156,15 @@ def test_short_headlines_count_under_the_label_of_a_list() -> None:
     assert texts(f"<section><h3>Most read</h3><ul>{items}</ul></section>") == list(short)
 
 
+def test_two_words_count_between_headlines_under_a_label() -> None:
+    items = [link("Live updates"), link(SEALS), link(RING), link("Storks return"), link("Read more")]
+    assert texts("<section><h3>Most read</h3>", *items, "</section>") == [
+        "Live updates", SEALS, RING, "Storks return",
+    ]  # fmt: skip
+    menu = [link("Live scores"), link("Storks return"), link("Weather maps"), link(SEALS)]
+    assert texts("<section><h3>Our pages</h3>", *menu, "</section>") == [SEALS]
+
+
 @pytest.mark.parametrize(
     "target",
     [

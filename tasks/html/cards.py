@@ -74,6 +74,17 @@ def headline_of(card: Card, own: set[str]) -> tuple[Block, list[LexborNode]] | N
     return (block, nodes) if weigh(text) >= _LEAST_LEFT and not says_nothing(text) else None
 
 
+def short_headline_of(card: Card, own: set[str]) -> tuple[Block, list[LexborNode]] | None:
+    """The one text of a card that is too short to be a headline wherever it stands: `Live updates`."""
+    if len(card.blocks) > 1:
+        return None
+    block, nodes = card.blocks[0]
+    nodes = title_nodes(nodes)
+    text = shown(nodes)
+    long_enough = weigh(text) >= SHORTEST or (" " in text and weigh(text) >= _LEAST_LEFT)
+    return (block, nodes) if long_enough and letters(text) not in own and not says_nothing(text) else None
+
+
 _NAMED_RANK = 7
 
 

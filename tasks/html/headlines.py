@@ -24,6 +24,7 @@ from tasks.html.cards import (
     is_time,
     names_topics,
     says_nothing,
+    short_headline_of,
     shown,
 )
 from tasks.html.links import (
@@ -58,7 +59,8 @@ _LIST_LEAST = 3
 _LIST_ABOVE = 7
 _LIST_SHARE = 0.4
 """Share of a list's link text that must read like headlines."""
-_FOLDED_SHARE = 0.6
+_FIRM_SHARE = 0.6
+"""The same where the text alone says less: short, or not shown when the page opens."""
 _PROSE = 600
 """Characters of running text in an element that is no list."""
 _MOST_TEXTS = 3
@@ -98,6 +100,8 @@ class _Found:
     """The letters of its text."""
     labels: list[Block]
     """What may be its list's label, the nearest last."""
+    short: bool
+    """Too short to be a headline but in a labelled list of headlines."""
 
 
 @dataclass(slots=True)
@@ -154,7 +158,7 @@ def _folded_away(
         target = one.sighting.href.partition("?")[0]
         if (
             around is not None
-            and around.titled >= _FOLDED_SHARE * around.linked
+            and around.titled >= _FIRM_SHARE * around.linked
             and target not in known
             and _in_a_list(one, lists)
         ):
@@ -185,6 +189,9 @@ def _cards(
             return
         closed, card = card, None
         chosen = headline_of(closed, own)
+        short = chosen is None
+        if short and ends_like_story(closed.href) and not is_section(closed.href):
+            chosen = short_headline_of(closed, own)
         block, nodes = chosen or closed.blocks[0]
         text = shown(nodes)
         size = weigh(text)
@@ -210,7 +217,7 @@ def _cards(
         if before is not None and before.href == target and _meet(before.block, block, _CARD_SPAN):
             return  # the card's teaser, behind a byline or a date
         sighting = Sighting(block, nodes, target)
-        found.append(_Found(sighting, letters(text), labels[-_LABELS_BACK:]))
+        found.append(_Found(sighting, letters(text), labels[-_LABELS_BACK:], short))
         for around in waiting:
             around.append(sighting)
         waiting.clear()
@@ -340,6 +347,10 @@ def _in_a_list(one: _Found, lists: dict[Place, _List]) -> bool:
     label = one.sighting.label
     if label is not None and is_sponsored(label.raw):
         return False
+    if one.short:
+        around = _list_around(one, lists)
+        headed = label is not None and is_label(label.raw)
+        return headed and around is not None and around.titled >= _FIRM_SHARE * around.linked
     if label is not None and names_topics(label.raw):
         return len(one.folded) >= _LEAST_UNDER_TOPICS
     if is_heading(one.sighting.block) or (label is not None and is_label(label.raw)):
