@@ -28,6 +28,7 @@ SAME = [
     ("Türkiye’s basketball team returns", "Tu\u0308rkiye's basketball team returns"),
     ("Café closes after 40 years", "Cafe\u0301 closes after 40 years"),
     ("İstanbul'da kar yağışı bekleniyor", "İSTANBUL'DA KAR YAĞIŞI BEKLENİYOR".replace("I", "ı")),
+    ("Mayor opens new road in Ménédi along the river", "MAYOR OPENS NEW ROAD IN MÉNÉDI ALONG THE RIVER"),
     # outlets before and behind
     ("Harbour dredging to start in August", "Harbour dredging to start in August | Skerry"),
     ("Harbour dredging to start in August", "Harbour dredging to start in August - Skerry News"),

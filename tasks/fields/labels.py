@@ -275,6 +275,8 @@ def _is_credit(before: str, lead: re.Match[str], names: list[str]) -> bool:
     authors = _AND.split(" ".join(names))
     if len(authors[0].split()) < 2 or not _says_enough(before) or not all(map(is_name, authors)):
         return False
+    if lead.start() and lead[0].isupper() and before[-1].isupper():
+        return False  # the end of a word in capitals: `TUKÅDI`
     marked = before[-1] in ".?!" or (before[-1] in _MARKS and before[-2:-1].isspace() | (before[-1] in "|·•"))
     return marked or bool(lead.start()) or (lead[0][0].isupper() and _in_sentence_case(before))
 
