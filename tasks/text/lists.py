@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from schemas.records import Headline
 from tasks.fields.labels import label_text, split_label, strip_decoration
-from tasks.fields.lexicon import fold, stopwords, words
+from tasks.fields.lexicon import fold, start, stopwords, words
 from tasks.fields.people import is_name, split_authors
 from tasks.text.rows import Kind, Row, is_terminated, word_count
 
@@ -40,6 +40,7 @@ _TIME_BEHIND = re.compile(
 _COUNT_BEFORE = re.compile(r"^\d{1,4}\s+(?=[A-ZÀ-Þ«“„\"‘'])")
 _INNER_END = re.compile(r"[.!?]\s+[^\W\d_a-z]")
 _LONGEST_HEADLINE = 220
+_BADGE, _LEAST_BADGE = 24, 5
 _STRIP_WORDS = 8
 _STRIP_COMMAS = 5
 _STRIP_LENGTH = 32
@@ -443,7 +444,11 @@ class HeadlineReader:
         if (
             row.kind not in (Kind.SHORT, Kind.HEADLINE)
             or len(row.text) > 40
-            or (self._list and not row.gap and not (row.kind is Kind.SHORT and self._list.is_plain))
+            or (
+                self._list
+                and not row.gap
+                and not (self._list.is_plain and (row.kind is Kind.SHORT or row.text.isupper()))
+            )
             or word_count(row.text) > 5
             or is_terminated(row.text)
         ):
@@ -469,9 +474,18 @@ class HeadlineReader:
             listed.entries[-1].byline = ", ".join(split_authors(text)) or None
 
     def _keep(self, entry: _Entry, label: str | None) -> None:
-        clean = strip_decoration(entry.text)
+        clean = strip_decoration(_without_badge(entry.text))
         if clean and fold(clean) not in self._own:
             self.headlines.append(Headline(clean, label, entry.byline))
+
+
+def _without_badge(text: str) -> str:
+    """`AbonnéLe vieux port` without the badge that is glued in front."""
+    length = start(fold(text[:_BADGE]), "badges", whole=False)
+    glued = (
+        length >= _LEAST_BADGE and text[length - 1 : length].isalpha() and text[length : length + 1].isupper()
+    )
+    return text[length:] if glued and text[:1].isupper() else text
 
 
 def _can_be_headline(row: Row) -> bool:
