@@ -197,6 +197,12 @@ def test_numbers_are_taken_off_where_they_count() -> None:
     assert listed("Most read", *comments) == under("Most read", *NEWS)
 
 
+def test_a_badge_glued_in_front_is_taken_off() -> None:
+    assert listed("Sur le même sujet", *(f"Abonné{text}" for text in NEWS)) == under(
+        "Sur le même sujet", *NEWS
+    )
+
+
 def test_an_unknown_label_above_a_first_number_is_one() -> None:
     ranked = [line for number, text in enumerate(NEWS, 1) for line in (str(number), text)]
     first = "Choir without a conductor finds its beat at last"

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from schemas.records import Headline
 from tasks.fields.labels import label_text, split_label, strip_decoration
-from tasks.fields.lexicon import fold, start, stopwords, words
+from tasks.fields.lexicon import fold, stopwords, words
 from tasks.fields.people import is_name, split_authors
 from tasks.text.rows import Kind, Row, is_terminated, word_count
 
@@ -481,11 +481,12 @@ class HeadlineReader:
 
 def _without_badge(text: str) -> str:
     """`AbonnéLe vieux port` without the badge that is glued in front."""
-    length = start(fold(text[:_BADGE]), "badges", whole=False)
-    glued = (
-        length >= _LEAST_BADGE and text[length - 1 : length].isalpha() and text[length : length + 1].isupper()
-    )
-    return text[length:] if glued and text[:1].isupper() else text
+    if not text[:1].isupper():
+        return text
+    for end in range(_LEAST_BADGE, min(_BADGE, len(text))):
+        if text[end].isupper() and text[end - 1].isalpha() and fold(text[:end]) in words("badges"):
+            return text[end:]
+    return text
 
 
 def _can_be_headline(row: Row) -> bool:
