@@ -1,6 +1,6 @@
 """Load a million pages of invented sites with their sidebar headlines; time loading, settling and asking.
 
-    python benchmarks/headline_load.py                    # 1,000,000 pages, about an hour
+    python benchmarks/headline_load.py                    # 1,000,000 pages, half an hour or more
     python benchmarks/headline_load.py --pages 50000      # the same sites, fewer of them
 
 Pages are made in processes of their own (`generated_news.py`) and loaded by one loader, as a run does,
