@@ -243,6 +243,11 @@ def test_authors_below_headlines_are_their_bylines() -> None:
     assert [(each.text, each.byline) for each in page.headlines] == list(zip(NEWS, authors, strict=True))
 
 
+def test_a_byline_with_bars_is_no_menu() -> None:
+    page = flat(TITLE, "By Ann Lee | alee@courier.example | Borna Courier", "6 May 2024", *PARAGRAPHS)
+    assert page.authors == ["Ann Lee"]
+
+
 def test_a_marked_advertisement_in_a_list_is_left_out() -> None:
     lines = [NEWS[0], "Ad feature", "The beach towel that everyone in town talks about", *NEWS[1:]]
     assert listed("Most read", *lines) == under("Most read", *NEWS)

@@ -351,10 +351,12 @@ def _worded(text: str, folded: str) -> Kind | None:
         return Kind.SIGNOFF
     if length <= 200 and _crumbs(text):
         return Kind.BREADCRUMB
-    if (length <= 80 and _is_menu(label)) or (length <= 300 and _is_bar(text)):
+    if length <= 80 and _is_menu(label):
         return Kind.FURNITURE
     if length <= 200 and _is_byline(text, folded):
         return Kind.BYLINE
+    if _is_bar(text):
+        return Kind.FURNITURE
     if start(folded, "signoff_starts") and length < 240:
         return Kind.SIGNOFF
     if start(folded, "furniture_starts") and length <= 200:
