@@ -50,7 +50,7 @@ listen_addresses = ''
 unix_socket_directories = '../run'
 unix_socket_permissions = 0700
 max_connections = 50
-shared_buffers = 128MB
+shared_buffers = 256MB
 work_mem = 16MB
 maintenance_work_mem = 128MB
 # Words of new articles wait in a list until there are enough to sort them in: a search reads the list, too.
