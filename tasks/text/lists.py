@@ -20,13 +20,13 @@ _BESIDE = frozenset(
 )
 """What stands beside a list's headlines without ending the list."""
 _PARAGRAPHS = frozenset({Kind.PROSE, Kind.SENTENCE})
-_ITEMS = frozenset({Kind.HEADLINE, Kind.SENTENCE, Kind.SHORT, Kind.PROSE, Kind.CAPTION})
+_ITEMS = frozenset({Kind.HEADLINE, Kind.SENTENCE, Kind.SHORT, Kind.PROSE})
 _PARTING = frozenset({Kind.CLOCK, Kind.NUMBER, Kind.READING, Kind.DATE, Kind.SHORT})
 _AHEAD = 8
 _MENU_ROWS = 4
 _CHROME_REPEATS = 3
 _CARDS = 3
-_NUMBERED = re.compile(r"#?(\d{1,2})(?:[.):–-]?\s+(?=\S)|[.):–-]?(?=[A-ZÀ-Þ¿¡«“„\"‘'’]))")
+_NUMBERED = re.compile(r"#?(\d{1,2})(?:[.):–-]?\s+(?=\S)|[.):–-]?(?=[A-ZÀ-Þ¿¡«“„\"‘'’\u3040-\u9fff\uac00-\ud7af]))")
 _REGULAR = 3
 _NAME_WORDS = 6
 _BULLET = re.compile(r"^[•▪●‣·–-]\s+")
@@ -35,8 +35,10 @@ _NETWORK = re.compile(
 )
 _COUNTED = re.compile(r"(?<=[^\W\d_]|[»”’\"?!)」])\d{1,4}$")
 _TIME_BEHIND = re.compile(
-    r"(?:\s?[·|•]\s?(?=[^·|•]{0,24}\d)[^·|•]{1,40})+$|\s?[(（]\d{1,2}:\d{2}[)）]$|(?<=\D)\d{1,2}月\d{1,2}日(?:\s?\d{1,2}:\d{2})?$"
+    r"(?:\s?[·|•]\s?(?=[^·|•]{0,24}\d)[^·|•]{1,40})+$|\s?[(（]\d{1,2}:\d{2}[)）]$|(?<=\D)(?:\d{4}年)?\d{1,2}月\d{1,2}日(?:\s?\d{1,2}:\d{2})?$"
 )
+_PREFIX = re.compile(r"(?:[^\W\d_][^\d:|\[\]]{2,24}:|[\[【][^\d\]】]{1,16}[\]】])\s?$")
+"""`Analysis: ` and `[Video] ` in front belong to the title; what only stands beside it does not."""
 _COUNT_BEFORE = re.compile(r"^\d{1,4}\s+(?=[A-ZÀ-Þ«“„\"‘'])")
 _INNER_END = re.compile(r"[.!?]\s+[^\W\d_a-z]")
 _LONGEST_HEADLINE = 220
@@ -155,6 +157,8 @@ class _List:
     kicker: bool = False
     paid: bool = False
     """Whether the mark of an advertisement stands where the next entry's kicker would."""
+    after_paid: bool = False
+    """Whether the entry above was an advertisement: below it stands who paid."""
 
     def add(self, text: str, row: Row, *, short_lines: int) -> bool:
         """Take an entry; False where it breaks the order of the list.
@@ -166,8 +170,10 @@ class _List:
             text = text[number.end() :]
         elif self._breaks(row, short_lines):
             return False
-        if not self.paid:
+        below_paid = self.after_paid and not (self.apart or self.kicker or is_strong(row))
+        if not (self.paid or below_paid):
             self.entries.append(_Entry(text, row, self.apart, self.kicker))
+        self.after_paid = self.paid
         self.fresh, self.apart, self.kicker, self.paid = True, False, False, False
         return True
 
@@ -193,6 +199,11 @@ class _List:
     def is_plain(self) -> bool:
         """True where no short line stands between the entries, so that one more is a label."""
         return len(self.entries) >= 2 and not any(each.kicker for each in self.entries[1:])
+
+    @property
+    def is_weak(self) -> bool:
+        """True where one short line is all that stands below the label, as in menus."""
+        return len(self.entries) == 1 and not is_strong(self.entries[0].row)
 
     @property
     def kicked(self) -> bool:
@@ -282,12 +293,13 @@ class _List:
 def _without_names(entries: Sequence[_Entry]) -> list[_Entry]:
     """Headlines without the names of authors that stand in between: above is their headline."""
     kept: list[_Entry] = []
+    roles = sum(_names_a_role(entry.text) for entry in entries) >= 2
     for entry in entries:
         if (
             kept
             and 2 <= word_count(entry.text) <= _NAME_WORDS
-            and _LOWER.search(kept[-1].text)
-            and _names_someone(entry.text)
+            and (_LOWER.search(kept[-1].text) or ", " in entry.text)
+            and (_names_someone(entry.text) or (roles and _names_a_role(entry.text)))
         ):
             kept[-1].byline = kept[-1].byline or entry.text
         else:
@@ -301,6 +313,12 @@ def _names_someone(text: str) -> bool:
     if not comma:
         return is_name(text)
     return len(name.split()) >= 2 and is_name(name) and (is_name(rest) or fold(rest) in words("roles"))
+
+
+def _names_a_role(text: str) -> bool:
+    """True for `Ann Lee, head of the harbour board`, whatever the role: a sign only where it recurs."""
+    name, comma, role = text.partition(", ")
+    return bool(comma) and role[:1].islower() and len(name.split()) >= 2 and is_name(name)
 
 
 class HeadlineReader:
@@ -345,7 +363,7 @@ class HeadlineReader:
             case Kind.END | Kind.PROMPT if self._is_kicker(rows, index):
                 pass
             case Kind.SPONSORED | Kind.END:
-                self._close()
+                self._close(menu=bool(self._list and self._list.is_weak))
                 self._skipping = True
             case Kind.GLUED:
                 label, rest = split_label(row.text)
@@ -453,7 +471,7 @@ class HeadlineReader:
             or is_terminated(row.text)
         ):
             return False
-        found, strong = 0, False
+        found = strong = 0
         for each in rows[index + 1 : index + 1 + 2 * _AHEAD]:
             if each.kind in _BESIDE or each.kind is Kind.BYLINE:
                 continue
@@ -463,9 +481,9 @@ class HeadlineReader:
                 or word_count(each.text) < 4
             ):
                 return False
-            found, strong = found + 1, strong or is_strong(each)
+            found, strong = found + 1, strong + is_strong(each)
             if found == _CARDS:
-                return strong
+                return strong >= (1 if self._unlabelled else _CARDS)
         return False
 
     def _byline(self, text: str) -> None:
@@ -474,7 +492,10 @@ class HeadlineReader:
             listed.entries[-1].byline = ", ".join(split_authors(text)) or None
 
     def _keep(self, entry: _Entry, label: str | None) -> None:
-        clean = strip_decoration(_without_badge(entry.text))
+        text = _without_badge(entry.text)
+        clean = strip_decoration(text)
+        if entry.row.kind is not Kind.GLUED and (prefix := _PREFIX.search(text[: text.find(clean)])):
+            clean = prefix.group() + clean
         if clean and fold(clean) not in self._own:
             self.headlines.append(Headline(clean, label, entry.byline))
 

@@ -145,6 +145,12 @@ def _ago() -> re.Pattern[str]:
 
 
 @cache
+def _updated_ago() -> re.Pattern[str]:
+    """`9 hours agoUpdated 6 hours ago`: what stands behind the word."""
+    return re.compile(rf"(?<=\w)\s?(?:{alternation('updated')})\s(?=.*\d)")
+
+
+@cache
 def _category_clock() -> re.Pattern[str]:
     """`Football21:05`."""
     return re.compile(r"[^\W\d_][^\d]{2,24}\s?(?:[01]?\d|2[0-3]):[0-5]\d")
@@ -245,6 +251,8 @@ def _simple(text: str, folded: str) -> Kind | None:
         digits = _DIGIT.search(folded)
         # the count of comments may be glued behind it
         if (digits or not _ONE.isdisjoint(folded.split())) and _ago().fullmatch(folded.rstrip("0123456789")):
+            return Kind.CLOCK
+        if digits and len(parts := _updated_ago().split(folded)) == 2 and all(map(_ago().fullmatch, parts)):
             return Kind.CLOCK
         if digits:
             if _is_times(folded):
@@ -369,9 +377,15 @@ def _worded(text: str, folded: str) -> Kind | None:
         return Kind.CREDIT
     if length > 8 and split_label(text)[0]:
         return Kind.GLUED
-    if split_credit(text)[1]:
+    if split_credit(text)[1] or _ends_with_agency(text):
         return Kind.CAPTION
     return None
+
+
+def _ends_with_agency(text: str) -> bool:
+    """`The minister on Sunday in Harbourton. EFE`."""
+    sentence, stop, agency = text[-40:].rpartition(". ")
+    return bool(stop) and len(sentence) > 10 and agency.isupper() and find_agency(agency) is not None
 
 
 def _is_menu(folded: str) -> bool:
@@ -451,6 +465,16 @@ def text_size(text: str) -> int:
     return len(text) + len(_CJK.findall(text)) * 3 // 2 + len(_DENSE.findall(text)) // 4
 
 
+def _is_cut(text: str) -> bool:
+    """True for a line that a page cut to a length (`Growers Blame Warm Curr...`), no sentence that trails off."""
+    if len(text) > _LONGEST_CUT or not text.endswith(("...", "…")) or text[0].islower():
+        return False
+    return not _sentences(text) and text[0] not in "–—-"
+
+
+_LONGEST_CUT = 110
+
+
 def _shaped(text: str) -> Kind:
     count, length = word_count(text), text_size(text)
     if length < 90 and (_SPEAKER.match(text) or (count >= 3 and _SAID.match(text) and is_terminated(text))):
@@ -458,7 +482,7 @@ def _shaped(text: str) -> Kind:
     if is_terminated(text):
         if length >= 90 and count >= 12:
             return Kind.PROSE
-        if count >= 4 and not text.endswith(("?", "!", "؟")):
+        if count >= 4 and not text.endswith(("?", "!", "؟", "？", "！")) and not _is_cut(text):
             return Kind.SENTENCE
     elif length >= 200 or (length >= 130 and _sentences(text)):
         return Kind.PROSE
