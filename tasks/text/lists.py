@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from schemas.records import Headline
 from tasks.fields.labels import label_text, split_label, strip_decoration
-from tasks.fields.lexicon import fold, stopwords, words
+from tasks.fields.lexicon import alternation, fold, stopwords, words
 from tasks.fields.people import is_name, split_authors
 from tasks.text.rows import Kind, Row, is_terminated, word_count
 
@@ -82,7 +82,7 @@ class _Menu:
             self.balance += 1
         elif row.kind is Kind.HEADLINE:
             self.balance = 0 if is_strong(row) else max(0, self.balance - 1)
-        elif row.kind in _PARAGRAPHS or row.kind is Kind.GLUED:
+        elif row.kind in _PARAGRAPHS or row.kind in (Kind.GLUED, Kind.DATE):
             self.balance = 0
         return self.balance >= _MENU_ROWS
 
@@ -219,6 +219,8 @@ class _List:
             return not first or bool(_INNER_END.search(row.text))
         if not self.fresh:
             return row.kind is Kind.PROSE
+        if row.text.endswith(("...", "…")) and self.entries and self.entries[-1].text.endswith(("...", "…")):
+            return False
         return row.kind is Kind.PROSE or (len(row.text) > 60 and bool(_MORE.search(row.text)))
 
     def resolved(self, *, menu: bool) -> list[_Entry]:
@@ -290,6 +292,11 @@ class _List:
         return pairs if len(pairs) >= 2 and 2 * len(pairs) >= len(self.entries) - 1 else set()
 
 
+def _goes_on(rows: Sequence[Row], index: int) -> bool:
+    """True where a second paragraph follows: below headlines stands one at most."""
+    return index + 1 < len(rows) and rows[index + 1].kind in _PARAGRAPHS
+
+
 def _without_names(entries: Sequence[_Entry]) -> list[_Entry]:
     """Headlines without the names of authors that stand in between: above is their headline."""
     kept: list[_Entry] = []
@@ -352,8 +359,8 @@ class HeadlineReader:
 
     def _take(self, rows: Sequence[Row], index: int, row: Row) -> None:
         match row.kind:
-            case Kind.LABEL if self._is_under_label(rows, index):
-                pass
+            case Kind.LABEL if self._is_under_label(rows, index) and self._list:
+                self._list.label = label_text(row.text)
             case Kind.LABEL if opens_list(rows, index):
                 self._open(label_text(row.text))
             case Kind.END if self._unlabelled == 1 and not self.headlines:
@@ -436,7 +443,9 @@ class HeadlineReader:
         listed = self._list or self._open_unlabelled(row)
         if listed is None:
             return
-        if listed.is_teaser(row):
+        if row.kind is Kind.PROSE and _goes_on(rows, index):
+            self._close()
+        elif listed.is_teaser(row):
             listed.fresh = False
         elif row.kind is Kind.SHORT:
             if listed.fresh and word_count(row.text) >= 2 and is_name(row.text):
@@ -492,7 +501,7 @@ class HeadlineReader:
             listed.entries[-1].byline = ", ".join(split_authors(text)) or None
 
     def _keep(self, entry: _Entry, label: str | None) -> None:
-        text = _without_badge(entry.text)
+        text = _ago_before().sub("", _without_badge(entry.text), count=1)
         clean = strip_decoration(text)
         if entry.row.kind is not Kind.GLUED and (prefix := _PREFIX.search(text[: text.find(clean)])):
             clean = prefix.group() + clean
@@ -508,6 +517,12 @@ def _without_badge(text: str) -> str:
         if text[end].isupper() and text[end - 1].isalpha() and fold(text[:end]) in words("badges"):
             return text[end:]
     return text
+
+
+@cache
+def _ago_before() -> re.Pattern[str]:
+    """`6m ago` glued in front of a headline."""
+    return re.compile(rf"^\d{{1,2}}\s?(?:{alternation('ago_units')})\.?\s(?:{alternation('ago')})(?=[^\W\d_a-z])")
 
 
 def _can_be_headline(row: Row) -> bool:

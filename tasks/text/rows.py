@@ -90,7 +90,7 @@ _LONGEST_NAME = 60
 _BY = re.compile(r"(?:by|von|par|por|di|door|av|af)\s")
 _LED_NAME = re.compile(r"(?:[Bb]y|[Vv]on|[Pp]ar|[Pp]or|[Dd]oor)(?=[A-ZÀ-Þ])")
 _SCORE = re.compile(
-    r"[A-ZÀ-Þ]\S*(?:\s[A-ZÀ-Þ]\S*){0,2}\s\d{1,3}\s?[-–:]\s?"
+    r"[A-ZÀ-Þ]\S*(?:\s[A-ZÀ-Þ]\S*){0,2}\s\d{1,3}\s?[-–:,]\s?"
     r"(?:\d{1,3}(?:\s[A-ZÀ-Þ]\S*){1,3}|[A-ZÀ-Þ]\S*(?:\s[A-ZÀ-Þ]\S*){0,2}\s\d{1,3})"
 )
 _DECIMAL = re.compile(r"\d[.,]\d|\d\s?%|[▲▼]")
