@@ -10,7 +10,7 @@ from functools import cache
 from itertools import pairwise
 
 from schemas.records import Headline
-from tasks.fields.labels import label_text, split_label, strip_decoration
+from tasks.fields.labels import is_label, label_text, split_label, strip_decoration
 from tasks.fields.lexicon import alternation, fold, stopwords, words
 from tasks.fields.people import is_name, split_authors
 from tasks.text.rows import Kind, Row, is_terminated, word_count
@@ -43,6 +43,7 @@ _COUNT_BEFORE = re.compile(r"^\d{1,4}\s+(?=[A-ZÀ-Þ«“„\"‘'])")
 _INNER_END = re.compile(r"[.!?]\s+[^\W\d_a-z]")
 _LONGEST_HEADLINE = 220
 _BADGE, _LEAST_BADGE = 24, 5
+_LABEL_LENGTH, _LABEL_WORDS = 40, 5
 _STRIP_WORDS = 8
 _STRIP_COMMAS = 5
 _STRIP_LENGTH = 32
@@ -157,6 +158,10 @@ class _List:
     kicker: bool = False
     paid: bool = False
     """Whether the mark of an advertisement stands where the next entry's kicker would."""
+    gaps: list[int] = field(default_factory=list)
+    """How many short lines stand between each two entries."""
+    short_lines: int = 0
+    """Short lines since the last entry."""
     after_paid: bool = False
     """Whether the entry above was an advertisement: below it stands who paid."""
 
@@ -170,6 +175,9 @@ class _List:
             text = text[number.end() :]
         elif self._breaks(row, short_lines):
             return False
+        if self.entries:
+            self.gaps.append(self.short_lines)
+        self.short_lines = 0
         below_paid = self.after_paid and not (self.apart or self.kicker or is_strong(row))
         if not (self.paid or below_paid):
             self.entries.append(_Entry(text, row, self.apart, self.kicker))
@@ -199,6 +207,11 @@ class _List:
     def is_plain(self) -> bool:
         """True where no short line stands between the entries, so that one more is a label."""
         return len(self.entries) >= 2 and not any(each.kicker for each in self.entries[1:])
+
+    @property
+    def gap(self) -> int | None:
+        """How many short lines stand between the entries, where that is always the same."""
+        return self.gaps[0] if len(set(self.gaps)) == 1 else None
 
     @property
     def is_weak(self) -> bool:
@@ -292,6 +305,29 @@ class _List:
         return pairs if len(pairs) >= 2 and 2 * len(pairs) >= len(self.entries) - 1 else set()
 
 
+def _whole_label(rows: Sequence[Row], index: int) -> str:
+    """The label at `index`, and the word in the next row that belongs to it: `RELATED`, `POSTS`."""
+    text = rows[index].text
+    following = rows[index + 1] if index + 1 < len(rows) else None
+    if following and following.kind is Kind.SHORT and is_label(joined := f"{text} {following.text}"):
+        return label_text(joined)
+    return label_text(text)
+
+
+def _is_tag(rows: Sequence[Row], index: int) -> bool:
+    """True for the last of a row of tags: no label of the headlines below."""
+    above = rows[index - 1] if index else None
+    if above is None or above.kind not in (Kind.SHORT, Kind.CATEGORY) or any(map(str.isdigit, above.text)):
+        return False
+    numbered = any(row.kind is Kind.NUMBER for row in rows[index + 1 : index + 3])
+    return not numbered and not rows[index].text.endswith(":")
+
+
+def _reads_on(text: str) -> bool:
+    """True for `Live updates`: more than a name, which has capitals throughout."""
+    return any(word[0].islower() for word in text.split()[1:])
+
+
 def _goes_on(rows: Sequence[Row], index: int) -> bool:
     """True where a second paragraph follows: below headlines stands one at most."""
     return index + 1 < len(rows) and rows[index + 1].kind in _PARAGRAPHS
@@ -359,10 +395,14 @@ class HeadlineReader:
 
     def _take(self, rows: Sequence[Row], index: int, row: Row) -> None:
         match row.kind:
-            case Kind.LABEL if self._is_under_label(rows, index) and self._list:
-                self._list.label = label_text(row.text)
+            case Kind.LABEL if self._list and self._is_under_label(rows, index):
+                if self._unlabelled:
+                    self._list.label = label_text(row.text)
             case Kind.LABEL if opens_list(rows, index):
-                self._open(label_text(row.text))
+                self._open(_whole_label(rows, index))
+            case Kind.CATEGORY if self._renames(rows, index):
+                self._open(label_text(row.text), self._least)
+                return
             case Kind.END if self._unlabelled == 1 and not self.headlines:
                 pass
             case Kind.SPONSORED if self._list and self._list.entries and self._marks_one(row):
@@ -387,6 +427,8 @@ class HeadlineReader:
             case _:
                 pass
         if self._list:
+            if row.kind in (Kind.SHORT, Kind.CATEGORY):
+                self._list.short_lines += 1
             self._list.apart = self._list.apart or row.kind in _PARTING
             if row.kind not in (Kind.CLOCK, Kind.DATE, Kind.NUMBER, Kind.FURNITURE):
                 self._list.kicker = row.kind in (Kind.SHORT, Kind.CATEGORY)
@@ -435,10 +477,12 @@ class HeadlineReader:
 
     def _item(self, rows: Sequence[Row], index: int, row: Row) -> None:
         if self._structural_label(rows, index):
-            among_tags = index and rows[index - 1].kind in (Kind.SHORT, Kind.CATEGORY)
-            self._open(None if among_tags else label_text(row.text))
+            self._open(None if _is_tag(rows, index) else label_text(row.text))
             return
         if self._skipping:
+            return
+        if row.kind is not Kind.PROSE and self._renames(rows, index):
+            self._open(label_text(row.text), self._least)
             return
         listed = self._list or self._open_unlabelled(row)
         if listed is None:
@@ -464,6 +508,44 @@ class HeadlineReader:
         if self._unlabelled is None or row.kind is not Kind.HEADLINE or word_count(row.text) < 4:
             return None
         return self._open(None, _CARDS if self._short_lines >= _MENU_ROWS else self._unlabelled)
+
+    @property
+    def _least(self) -> int:
+        return self._list.least if self._list else 0
+
+    def _renames(self, rows: Sequence[Row], index: int) -> bool:
+        """True for one short line more than stands between the list's entries: the label of the next list.
+
+        Below it the list goes on as before, with at least two headlines.
+        """
+        row, listed = rows[index], self._list
+        gap = listed.gap if listed else None
+        if (
+            listed is None
+            or gap is None
+            or listed.short_lines != gap
+            or is_strong(row)
+            or len(row.text) > _LABEL_LENGTH
+            or word_count(row.text) > _LABEL_WORDS
+            or is_terminated(row.text)
+            or not row.text[:1].isupper()
+            or (row.kind is not Kind.CATEGORY and row.text[-1:].isdigit())
+            or (gap == 0 and row.kind is not Kind.CATEGORY and _reads_on(row.text))
+        ):
+            return False
+        found = short_lines = 0
+        for each in rows[index + 1 : index + 1 + _AHEAD]:
+            if each.kind in (Kind.SHORT, Kind.CATEGORY):
+                short_lines += 1
+            elif is_strong(each):
+                if short_lines != (gap if found else 0):
+                    return False
+                found, short_lines = found + 1, 0
+                if found == 2:
+                    return True
+            elif each.kind not in _BESIDE and each.kind is not Kind.BYLINE:
+                return False
+        return False
 
     def _structural_label(self, rows: Sequence[Row], index: int) -> bool:
         """True for a short line that no list knows, above at least three headlines."""
