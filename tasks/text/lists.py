@@ -21,6 +21,7 @@ _BESIDE = frozenset(
 """What stands beside a list's headlines without ending the list."""
 _PARAGRAPHS = frozenset({Kind.PROSE, Kind.SENTENCE})
 _ITEMS = frozenset({Kind.HEADLINE, Kind.SENTENCE, Kind.SHORT, Kind.PROSE})
+_MENU = frozenset({Kind.SHORT, Kind.CATEGORY, Kind.FURNITURE})
 _PARTING = frozenset({Kind.CLOCK, Kind.NUMBER, Kind.READING, Kind.DATE, Kind.SHORT})
 _AHEAD = 8
 _MENU_ROWS = 4
@@ -150,6 +151,8 @@ class _List:
     label: str | None
     least: int
     """So many strong headlines show that it is a list."""
+    below_menu: bool = False
+    """Whether nothing but a menu stands above it."""
     entries: list[_Entry] = field(default_factory=list)
     number: int = 0
     fresh: bool = False
@@ -244,6 +247,7 @@ class _List:
         strong = sum(is_strong(entry.row) for entry in self.entries)
         if strong < self.least or (menu and 2 * strong < len(self.entries)):
             return []
+        self._drop_head()
         self._drop_tail(1 if menu else 2)
         self._take_off(_TIME_BEHIND, 0.5, 2)
         self._take_off(_COUNTED, 0.5, _REGULAR)
@@ -256,6 +260,18 @@ class _List:
             for entry in kept:
                 entry.byline = entry.byline or entry.name
         return _without_names(kept)
+
+    def _drop_head(self) -> None:
+        """Leave out short lines that something parts from the long ones below them: buttons, say."""
+        head = next((index for index, entry in enumerate(self.entries) if is_strong(entry.row)), 0)
+        if (
+            head >= 2
+            and len(self.entries) - head >= _REGULAR
+            and (self.entries[head].apart or self.entries[head].kicker)
+            and not any(entry.apart or entry.kicker for entry in self.entries[1:head])
+            and all(is_strong(entry.row) for entry in self.entries[head:])
+        ):
+            del self.entries[:head]
 
     def _drop_tail(self, least: int) -> None:
         """Leave out the short lines at the end of a list of long ones: what stands below it."""
@@ -364,12 +380,29 @@ def _names_a_role(text: str) -> bool:
     return bool(comma) and role[:1].islower() and len(name.split()) >= 2 and is_name(name)
 
 
+def menu_texts(rows: Sequence[Row]) -> frozenset[str]:
+    """Folded texts of the short lines that recur on the page, and stand in a menu there or recur often."""
+    repeats: Counter[str] = Counter()
+    in_menus = set()
+    for index, row in enumerate(rows):
+        if row.kind in _ITEMS and not is_strong(row):
+            repeats[row.folded] += 1
+            if 0 < index < len(rows) - 1 and rows[index - 1].kind in _MENU and rows[index + 1].kind in _MENU:
+                in_menus.add(row.folded)
+    return frozenset(
+        text
+        for text, count in repeats.items()
+        if count >= _CHROME_REPEATS or (count > 1 and text in in_menus)
+    )
+
+
 class HeadlineReader:
     """Reads rows in page order and keeps the headlines that lists place on the page."""
 
-    def __init__(self, own: Collection[str], *, unlabelled: int | None) -> None:
+    def __init__(self, own: Collection[str], chrome: Collection[str], *, unlabelled: int | None) -> None:
         """Args:
         own: folded texts that are never sidebar headlines: the article's title, and what stands around it.
+        chrome: folded texts of the page's menus (`menu_texts`).
         unlabelled: of how many long lines at least a list without a label consists; None: there is none.
         """
         self.headlines: list[Headline] = []
@@ -379,12 +412,10 @@ class HeadlineReader:
         self._skipping = False
         self._menu = _Menu()
         self._short_lines = 0
-        self._chrome: frozenset[str] = frozenset()
+        self._chrome = chrome
 
     def read(self, rows: Sequence[Row]) -> None:
         """Take the headlines of a stretch of rows."""
-        repeats = Counter(row.folded for row in rows if row.kind in _ITEMS and not is_strong(row))
-        self._chrome = frozenset(text for text, count in repeats.items() if count >= _CHROME_REPEATS)
         self._list, self._skipping = None, False
         for index, row in enumerate(rows):
             self._short_lines = self._menu.balance
@@ -410,7 +441,7 @@ class HeadlineReader:
             case Kind.END | Kind.PROMPT if self._is_kicker(rows, index):
                 pass
             case Kind.SPONSORED | Kind.END:
-                self._close(menu=bool(self._list and self._list.is_weak))
+                self._close(menu=bool(self._list and self._list.is_weak), footer=row.kind is Kind.END)
                 self._skipping = True
             case Kind.GLUED:
                 label, rest = split_label(row.text)
@@ -470,8 +501,10 @@ class HeadlineReader:
         self._list = _List(label, least)
         return self._list
 
-    def _close(self, *, menu: bool = False) -> None:
+    def _close(self, *, menu: bool = False, footer: bool = False) -> None:
         listed, self._list = self._list, None
+        if listed and listed.below_menu and footer:
+            return
         for entry in listed.resolved(menu=menu) if listed else ():
             self._keep(entry, listed.label if listed else None)
 
@@ -507,7 +540,10 @@ class HeadlineReader:
     def _open_unlabelled(self, row: Row) -> _List | None:
         if self._unlabelled is None or row.kind is not Kind.HEADLINE or word_count(row.text) < 4:
             return None
-        return self._open(None, _CARDS if self._short_lines >= _MENU_ROWS else self._unlabelled)
+        below_menu = self._short_lines >= _MENU_ROWS
+        listed = self._open(None, _CARDS if below_menu else self._unlabelled)
+        listed.below_menu = below_menu
+        return listed
 
     @property
     def _least(self) -> int:

@@ -34,7 +34,7 @@ from tasks.text.head import (
     read_source,
     take_dates,
 )
-from tasks.text.lists import HeadlineReader, inline_items, is_strong, opens_list
+from tasks.text.lists import HeadlineReader, inline_items, is_strong, menu_texts, opens_list
 from tasks.text.rows import Kind, Row, make_rows, text_size, word_count
 from tasks.text.runs import join_runs
 
@@ -73,7 +73,9 @@ def extract_text(text: str, url: str | None, fetched_at: datetime | None) -> Ext
     )
     reason = _no_article(rows, start, begin, end)
     if reason:
-        reader = HeadlineReader((), unlabelled=1 if reason in ("listing", "search") else None)
+        listing = reason in ("listing", "search")
+        own = {rows[title].folded} if title is not None and not listing else ()
+        reader = HeadlineReader(own, menu_texts(rows), unlabelled=1 if listing else None)
         reader.read(rows)
         return Extraction(
             False,
@@ -97,22 +99,22 @@ def _article(
     head = read_head(rows, title, begin, reading)
     own = {fold(head.title)} if head.title else set()
     own.update(row.folded for row in rows[title or begin : begin] if is_strong(row))
-    before = HeadlineReader(own, unlabelled=None)
+    chrome = menu_texts(rows)
+    before = HeadlineReader(own, chrome, unlabelled=None)
     before.read(rows[: title if title is not None else begin])
-    body, inline = _read_body(rows, begin, end, head, own)
-    after = HeadlineReader(own, unlabelled=3)
+    body = _read_body(rows, begin, end, head, before)
+    after = HeadlineReader(own, chrome, unlabelled=3)
     after.read(rows[end:])
     _read_tail(rows[end:], head)
-    return _assemble(head, body, before.headlines + inline + after.headlines, pasted, prefix)
+    return _assemble(head, body, before.headlines + after.headlines, pasted, prefix)
 
 
 def _read_body(
-    rows: Sequence[Row], begin: int, end: int, head: Head, own: Collection[str]
-) -> tuple[list[str], list[Headline]]:
-    """Paragraphs between the two rows, and the headlines of the lists that stand among them."""
+    rows: Sequence[Row], begin: int, end: int, head: Head, inline: HeadlineReader
+) -> list[str]:
+    """Paragraphs between the two rows; `inline` reads the lists that stand among them."""
     paragraphs: list[str] = []
     title = fold(head.title) if head.title else None
-    inline = HeadlineReader(own, unlabelled=None)
     index, resumed = begin, -1
     while index < end:
         row = rows[index]
@@ -143,7 +145,7 @@ def _read_body(
         index += 1
     if head.summary is None and _is_standfirst(paragraphs):
         head.summary = paragraphs.pop(0)
-    return paragraphs, inline.headlines
+    return paragraphs
 
 
 def _is_heading(rows: Sequence[Row]) -> bool:
