@@ -37,9 +37,14 @@ def is_label(text: str) -> bool:
 def is_sponsored(text: str) -> bool:
     """True for the label of a list that somebody paid for."""
     folded = fold(label_text(text))
-    return folded in words("sponsored_labels") or (
-        len(folded) < 80 and bool(start(folded, "sponsored_starts"))
-    )
+    if folded in words("sponsored_labels"):
+        return True
+    if len(folded) >= 80:
+        return False
+    if start(folded, "sponsored_starts"):
+        return True
+    tokens = folded.split()
+    return 1 < len(tokens) <= 3 and not words("sponsored_words").isdisjoint(tokens)
 
 
 _NUMBER = re.compile(

@@ -27,9 +27,12 @@ _AHEAD = 8
 _MENU_ROWS = 4
 _CHROME_REPEATS = 3
 _CARDS = 3
-_NUMBERED = re.compile(r"#?(\d{1,2})(?:[.):–-]?\s+(?=\S)|[.):–-]?(?=[A-ZÀ-Þ¿¡«“„\"‘'’\u3040-\u9fff\uac00-\ud7af]))")
+_NUMBERED = re.compile(
+    r"#?(\d{1,2})(?:[.):–-]?\s+(?=\S)|[.):–-]?(?=[A-ZÀ-Þ¿¡«“„\"‘'’\u3040-\u9fff\uac00-\ud7af]))"
+)
 _REGULAR = 3
 _NAME_WORDS = 6
+_AND = re.compile(r",\s|\s(?:and|und|et|y|e|i|og|och|en|ja|a|és|ve|и|&)\s")
 _BULLET = re.compile(r"^[•▪●‣·–-]\s+")
 _NETWORK = re.compile(
     r"(?:\S+\s){1,4}(?:facebook|twitter|instagram|linkedin|youtube|tiktok|whatsapp|telegram|threads|bluesky|rss)"
@@ -57,6 +60,8 @@ _ONWARD = re.compile(r"^[^«‹]*[»›→]$")
 _GLUED = re.compile(r"[a-zß-ÿа-яё][A-ZÀ-ÞА-ЯİŞÇ]")
 _PUNCTUATION = re.compile(r"[,;:.?!\"'’“”„«»()|–—-]")
 _CASED = re.compile(r"[^\W\d_]{2,}")
+_WORD = re.compile(r"[^\W\d_]+")
+_STRONG_WORDS = 5
 _LOWER = re.compile(r"(?<!\w)[a-zß-ÿа-яёα-ω][^\W\d_]{4,}")
 
 
@@ -89,6 +94,12 @@ class _Menu:
         return self.balance >= _MENU_ROWS
 
 
+def is_titled(text: str) -> bool:
+    """True for a line with capitals throughout, as English headlines have: `Nobody Watched. I Did.`"""
+    found = _WORD.findall(text[:_LONGEST_HEADLINE])
+    return len(found) >= _STRONG_WORDS and sum(word[0].isupper() for word in found) >= 0.75 * len(found)
+
+
 def opens_list(rows: Sequence[Row], index: int) -> bool:
     """True where a label is followed by a headline, not by a paragraph, a menu or tags."""
     menu, items = _Menu(), 0
@@ -98,7 +109,9 @@ def opens_list(rows: Sequence[Row], index: int) -> bool:
         if is_strong(row) or row.kind is Kind.GLUED:
             return True
         if row.kind is Kind.HEADLINE or (
-            row.kind is Kind.SENTENCE and len(row.text) <= 120 and not _INNER_END.search(row.text)
+            row.kind is Kind.SENTENCE
+            and len(row.text) <= 120
+            and (not _INNER_END.search(row.text) or is_titled(row.text))
         ):
             items += 1
         elif row.kind not in _BESIDE and row.kind not in (Kind.SHORT, Kind.LABEL):
@@ -161,8 +174,9 @@ class _List:
     kicker: bool = False
     paid: bool = False
     """Whether the mark of an advertisement stands where the next entry's kicker would."""
-    gaps: list[int] = field(default_factory=list)
-    """How many short lines stand between each two entries."""
+    gap: int | None = None
+    """How many short lines stand between the entries, where that is always the same."""
+    even: bool = True
     short_lines: int = 0
     """Short lines since the last entry."""
     after_paid: bool = False
@@ -178,8 +192,9 @@ class _List:
             text = text[number.end() :]
         elif self._breaks(row, short_lines):
             return False
-        if self.entries:
-            self.gaps.append(self.short_lines)
+        if self.entries and self.even:
+            self.even = self.gap in (None, self.short_lines)
+            self.gap = self.short_lines if self.even else None
         self.short_lines = 0
         below_paid = self.after_paid and not (self.apart or self.kicker or is_strong(row))
         if not (self.paid or below_paid):
@@ -212,11 +227,6 @@ class _List:
         return len(self.entries) >= 2 and not any(each.kicker for each in self.entries[1:])
 
     @property
-    def gap(self) -> int | None:
-        """How many short lines stand between the entries, where that is always the same."""
-        return self.gaps[0] if len(set(self.gaps)) == 1 else None
-
-    @property
     def is_weak(self) -> bool:
         """True where one short line is all that stands below the label, as in menus."""
         return len(self.entries) == 1 and not is_strong(self.entries[0].row)
@@ -231,6 +241,8 @@ class _List:
         if self._is_next(row.text):
             return False
         if row.kind is Kind.SENTENCE:
+            if is_titled(row.text):
+                return False
             first = not self.entries or self.entries[-1].row.kind is Kind.SENTENCE
             return not first or bool(_INNER_END.search(row.text))
         if not self.fresh:
@@ -276,6 +288,8 @@ class _List:
     def _drop_tail(self, least: int) -> None:
         """Leave out the short lines at the end of a list of long ones: what stands below it."""
         end = len(self.entries)
+        if all(entry.apart for entry in self.entries[1:]):
+            return
         while end and not is_strong(self.entries[end - 1].row):
             end -= 1
         if (
@@ -344,6 +358,10 @@ def _reads_on(text: str) -> bool:
     return any(word[0].islower() for word in text.split()[1:])
 
 
+def _is_hashtag(row: Row) -> bool:
+    return row.text.startswith("#")
+
+
 def _goes_on(rows: Sequence[Row], index: int) -> bool:
     """True where a second paragraph follows: below headlines stands one at most."""
     return index + 1 < len(rows) and rows[index + 1].kind in _PARAGRAPHS
@@ -357,7 +375,7 @@ def _without_names(entries: Sequence[_Entry]) -> list[_Entry]:
         if (
             kept
             and 2 <= word_count(entry.text) <= _NAME_WORDS
-            and (_LOWER.search(kept[-1].text) or ", " in entry.text)
+            and (_LOWER.search(kept[-1].text) or _AND.search(entry.text))
             and (_names_someone(entry.text) or (roles and _names_a_role(entry.text)))
         ):
             kept[-1].byline = kept[-1].byline or entry.text
@@ -368,6 +386,9 @@ def _without_names(entries: Sequence[_Entry]) -> list[_Entry]:
 
 def _names_someone(text: str) -> bool:
     """True for `Ann Lee`, `Ann Lee, Bob Roy` and `Ann Lee, columnist`."""
+    names = _AND.split(text)
+    if len(names) > 1 and all(len(name.split()) >= 2 and is_name(name) for name in names):
+        return True
     name, comma, rest = text.partition(", ")
     if not comma:
         return is_name(text)
@@ -431,6 +452,8 @@ class HeadlineReader:
                     self._list.label = label_text(row.text)
             case Kind.LABEL if opens_list(rows, index):
                 self._open(_whole_label(rows, index))
+            case Kind.CATEGORY | Kind.SHORT if _is_hashtag(row) and index and _is_hashtag(rows[index - 1]):
+                self._close()
             case Kind.CATEGORY if self._renames(rows, index):
                 self._open(label_text(row.text), self._least)
                 return
@@ -503,14 +526,16 @@ class HeadlineReader:
 
     def _close(self, *, menu: bool = False, footer: bool = False) -> None:
         listed, self._list = self._list, None
-        if listed and listed.below_menu and footer:
+        if listed and listed.below_menu and (menu or footer):
             return
         for entry in listed.resolved(menu=menu) if listed else ():
             self._keep(entry, listed.label if listed else None)
 
     def _item(self, rows: Sequence[Row], index: int, row: Row) -> None:
         if self._structural_label(rows, index):
-            self._open(None if _is_tag(rows, index) else label_text(row.text))
+            tag = _is_tag(rows, index)
+            below_menu = tag and self._short_lines >= _MENU_ROWS
+            self._open(None if tag else label_text(row.text)).below_menu = below_menu
             return
         if self._skipping:
             return
@@ -640,7 +665,9 @@ def _without_badge(text: str) -> str:
 @cache
 def _ago_before() -> re.Pattern[str]:
     """`6m ago` glued in front of a headline."""
-    return re.compile(rf"^\d{{1,2}}\s?(?:{alternation('ago_units')})\.?\s(?:{alternation('ago')})(?=[^\W\d_a-z])")
+    return re.compile(
+        rf"^\d{{1,2}}\s?(?:{alternation('ago_units')})\.?\s(?:{alternation('ago')})(?=[^\W\d_a-z])"
+    )
 
 
 def _can_be_headline(row: Row) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
@@ -109,9 +109,7 @@ def _article(
     return _assemble(head, body, before.headlines + after.headlines, pasted, prefix)
 
 
-def _read_body(
-    rows: Sequence[Row], begin: int, end: int, head: Head, inline: HeadlineReader
-) -> list[str]:
+def _read_body(rows: Sequence[Row], begin: int, end: int, head: Head, inline: HeadlineReader) -> list[str]:
     """Paragraphs between the two rows; `inline` reads the lists that stand among them."""
     paragraphs: list[str] = []
     title = fold(head.title) if head.title else None

@@ -328,7 +328,9 @@ def _dated(text: str, folded: str) -> tuple[Kind | None, tuple[ParsedDate, ...]]
         rest = rest[: each.start] + " " + rest[each.end :]
     led = bool(start(folded, "published") or start(folded, "updated"))
     letters = len(re.sub(r"[\W\d_]+", "", rest))
-    if letters <= (34 if led else 16) or (led and len(dates) > 1):
+    last = dates[-1]
+    parted = last.end == len(text) and "T" in last.iso and text[: last.start].endswith((" - ", " – ", " | "))
+    if letters <= (34 if led or parted else 16) or (led and len(dates) > 1):
         return Kind.DATE, dates
     return None, dates
 
@@ -466,7 +468,7 @@ def text_size(text: str) -> int:
 
 
 def _is_cut(text: str) -> bool:
-    """True for a line that a page cut to a length (`Growers Blame Warm Curr...`), no sentence that trails off."""
+    """True for a line cut to a length (`Growers Blame Warm Curr...`), no sentence that trails off."""
     if len(text) > _LONGEST_CUT or not text.endswith(("...", "…")) or text[0].islower():
         return False
     return not _sentences(text) and text[0] not in "–—-"
