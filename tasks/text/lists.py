@@ -227,6 +227,12 @@ class _List:
         return len(self.entries) >= 2 and not any(each.kicker for each in self.entries[1:])
 
     @property
+    def is_mixed(self) -> bool:
+        """True where there are few long lines, or many short ones among them, as in footers."""
+        strong = sum(is_strong(entry.row) for entry in self.entries)
+        return strong < _CARDS or strong < 0.8 * len(self.entries)
+
+    @property
     def is_weak(self) -> bool:
         """True where one short line is all that stands below the label, as in menus."""
         return len(self.entries) == 1 and not is_strong(self.entries[0].row)
@@ -526,7 +532,7 @@ class HeadlineReader:
 
     def _close(self, *, menu: bool = False, footer: bool = False) -> None:
         listed, self._list = self._list, None
-        if listed and listed.below_menu and (menu or footer):
+        if listed and listed.below_menu and (menu or footer) and listed.is_mixed:
             return
         for entry in listed.resolved(menu=menu) if listed else ():
             self._keep(entry, listed.label if listed else None)
@@ -625,6 +631,8 @@ class HeadlineReader:
             return False
         found = strong = 0
         for each in rows[index + 1 : index + 1 + 2 * _AHEAD]:
+            if each.kind is Kind.CATEGORY and self._unlabelled is None:
+                return False
             if each.kind in _BESIDE or each.kind is Kind.BYLINE:
                 continue
             if (
@@ -635,7 +643,7 @@ class HeadlineReader:
                 return False
             found, strong = found + 1, strong + is_strong(each)
             if found == _CARDS:
-                return strong >= (1 if self._unlabelled else _CARDS)
+                return strong > 0
         return False
 
     def _byline(self, text: str) -> None:
