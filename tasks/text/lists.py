@@ -643,7 +643,7 @@ class HeadlineReader:
                 return False
             found, strong = found + 1, strong + is_strong(each)
             if found == _CARDS:
-                return strong > 0
+                return strong >= (1 if self._unlabelled else 2)
         return False
 
     def _byline(self, text: str) -> None:
