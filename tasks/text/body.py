@@ -88,6 +88,8 @@ def _extended(rows: Sequence[Row], end: int) -> int:
 _ASIDE_ROWS, _CLOSING_WORDS = 4, 8
 _INLINE_COST = -5
 _INLINE_ITEMS = 5
+_INLINE_LINKS = 2
+_TIMES = frozenset({Kind.CLOCK, Kind.DATE})
 _LONG = 150
 _LISTED = frozenset({Kind.HEADLINE, Kind.FURNITURE, Kind.NUMBER, Kind.CLOCK, Kind.DATE, Kind.CATEGORY})
 
@@ -116,7 +118,40 @@ def _inline_lists(rows: Sequence[Row]) -> set[int]:
             and (rows[stop + 1].kind is not Kind.HEADLINE or _goes_on(rows, stop))
         ):
             found.update(range(index, stop))
+    for index in inline_links(rows):
+        found.update((index, index + 1 if rows[index + 1].kind in _TIMES else index - 1))
     return found
+
+
+def inline_links(rows: Sequence[Row]) -> frozenset[int]:
+    """Rows between two paragraphs that a date beside them tells to be the headlines of other stories.
+
+    Where there are many, they are the entries of a live page.
+    """
+    found = frozenset(
+        index
+        for index in range(1, len(rows) - 2)
+        if rows[index].long and rows[index].kind is Kind.HEADLINE and _is_dated_link(rows, index)
+    )
+    return found if len(found) <= _INLINE_LINKS else frozenset()
+
+
+def _is_dated_link(rows: Sequence[Row], index: int) -> bool:
+    if rows[index + 1].kind in _TIMES:
+        return rows[index - 1].kind is Kind.PROSE and _resumes(rows, index + 2)
+    return (
+        rows[index - 1].kind is Kind.DATE
+        and index >= 2
+        and rows[index - 2].kind is Kind.PROSE
+        and rows[index + 1].kind is Kind.PROSE
+    )
+
+
+def _resumes(rows: Sequence[Row], index: int) -> bool:
+    """True where a paragraph stands, or a crosshead above one."""
+    if rows[index].kind in (Kind.SHORT, Kind.HEADLINE) and not rows[index].long and index + 1 < len(rows):
+        index += 1
+    return rows[index].kind is Kind.PROSE
 
 
 def _goes_on(rows: Sequence[Row], index: int) -> bool:

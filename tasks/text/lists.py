@@ -451,6 +451,10 @@ class HeadlineReader:
             self._take(rows, index, row)
         self._close()
 
+    def take(self, row: Row) -> None:
+        """Take a headline that stands alone."""
+        self._keep(_Entry(row.text, row), None)
+
     def _take(self, rows: Sequence[Row], index: int, row: Row) -> None:
         match row.kind:
             case Kind.LABEL if self._list and self._is_under_label(rows, index):
@@ -460,6 +464,9 @@ class HeadlineReader:
                 self._open(_whole_label(rows, index))
             case Kind.CATEGORY | Kind.SHORT if _is_hashtag(row) and index and _is_hashtag(rows[index - 1]):
                 self._close()
+            case Kind.CATEGORY if self._skipping and self._structural_label(rows, index):
+                self._open(None if _is_tag(rows, index) else label_text(row.text))
+                return
             case Kind.CATEGORY if self._renames(rows, index):
                 self._open(label_text(row.text), self._least)
                 return
@@ -547,6 +554,9 @@ class HeadlineReader:
             return
         if row.kind is not Kind.PROSE and self._renames(rows, index):
             self._open(label_text(row.text), self._least)
+            if not words("block_words").isdisjoint(row.folded.split()):
+                self._close()
+                self._skipping = True
             return
         listed = self._list or self._open_unlabelled(row)
         if listed is None:
@@ -618,7 +628,7 @@ class HeadlineReader:
         """True for a short line that no list knows, above at least three headlines."""
         row = rows[index]
         if (
-            row.kind not in (Kind.SHORT, Kind.HEADLINE)
+            row.kind not in (Kind.SHORT, Kind.HEADLINE, Kind.CATEGORY)
             or len(row.text) > 40
             or (
                 self._list

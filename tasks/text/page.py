@@ -23,7 +23,7 @@ from tasks.fields.labels import MOST_HEADLINES
 from tasks.fields.language import detect_language
 from tasks.fields.lexicon import fold, words
 from tasks.fields.people import is_name, split_authors
-from tasks.text.body import find_core, is_crosshead, is_paragraph, trim_head
+from tasks.text.body import find_core, inline_links, is_crosshead, is_paragraph, trim_head
 from tasks.text.head import (
     Head,
     Reading,
@@ -114,6 +114,7 @@ def _read_body(rows: Sequence[Row], begin: int, end: int, head: Head, inline: He
     paragraphs: list[str] = []
     title = fold(head.title) if head.title else None
     index, resumed = begin, -1
+    links = inline_links(rows)
     while index < end:
         row = rows[index]
         if row.kind is Kind.LABEL and opens_list(rows[:end], index):
@@ -122,7 +123,9 @@ def _read_body(rows: Sequence[Row], begin: int, end: int, head: Head, inline: He
                 inline.read(rows[index:stop])
                 index = resumed = stop
                 continue
-        if row.kind is Kind.GLUED:
+        if index in links:
+            inline.take(row)
+        elif row.kind is Kind.GLUED:
             inline.read(rows[index : index + 1])
         elif row.kind is Kind.CAPTION or (
             is_paragraph(row) and index + 1 < end and rows[index + 1].kind is Kind.CREDIT

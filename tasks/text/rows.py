@@ -79,6 +79,7 @@ _NUMBER = re.compile(r"#?\d{1,4}[.):]?")
 _LETTER = re.compile(r"[^\W\d_]")
 _TIME = re.compile(r"(?<![\d.:])(?:[01]?\d|2[0-3])[:.][0-5]\d(?![\d.:])")
 _ONE = frozenset({"a", "an", "ein", "einer", "einem", "un", "une", "una", "uma"})
+_ADULTS = ("18+", "(18+)")  # betting
 _SAID = re.compile(r"[–—]\s")
 _SPEAKER = re.compile(r"[^\W\d_]:\s\S")  # `Q: …`, `A: …`
 _PHONE = re.compile(r"(?<!\d)(?:\+\d{1,3}[\s./-]?)?(?:\(?\d{2,4}\)?[\s./-]){3,5}\d{2,4}(?!\d)")
@@ -255,6 +256,8 @@ def _simple(text: str, folded: str) -> Kind | None:
         if digits and len(parts := _updated_ago().split(folded)) == 2 and all(map(_ago().fullmatch, parts)):
             return Kind.CLOCK
         if digits:
+            if folded.endswith(_ADULTS):
+                return Kind.FURNITURE
             if _is_times(folded):
                 return Kind.CLOCK
             if _CLOCK.fullmatch(folded) or _category_clock().fullmatch(text):
@@ -421,8 +424,10 @@ def _crumbs(text: str) -> bool:
 def _is_byline(text: str, folded: str) -> bool:
     rest, led = strip_byline_start(text)
     if not led and len(text) <= _LONGEST_NAME:
-        if (glued := _LED_NAME.match(text)) and split_authors(text[glued.end() :]):
-            return True
+        if glued := _LED_NAME.match(text):
+            behind = text[glued.end() :]
+            if split_authors(behind) or not words("roles").isdisjoint(fold(behind).split()):
+                return True
         return _is_dated_name(text) or _is_role(text)
     if not led or (text[:1].islower() and not rest[:1].isupper()):
         return False
