@@ -9,7 +9,7 @@ from __future__ import annotations
 import textwrap
 import warnings
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Any, BinaryIO
@@ -45,7 +45,10 @@ MOST_ROWS, MOST_TEXTS = 40, 8
 """Lists, and texts of its links, that a picture shows; it says how many it leaves out."""
 
 MOST_BARS = 100
-"""Hours side by side that can still be told apart."""
+"""Bars side by side that can still be told apart."""
+
+HOURS, DAYS = (1, 3, 6), (1, 7, 28, 91, 364)
+"""What a bar may stand for: the first of them that gives no more than that, else the last."""
 
 WIDTH = 10.0
 """Inches; everything below is in inches, too."""
@@ -92,8 +95,8 @@ def draw_headline(engine: Engine, headline_id: int, stream: BinaryIO, form: str)
         raise LookupError(headline_id)
     first, last = detail.first_seen_at, detail.last_seen_at
     short = first is not None and last is not None and last - first <= HOURLY_UP_TO
-    hours = hourly(engine, headline_id) if short else []
-    texts = [] if detail.generic else revisions(engine, str(headline_id), limit=1000)
+    hours = hourly(engine, detail.id) if short else []
+    texts = [] if detail.generic else revisions(engine, str(detail.id), limit=1000)
     installed = {font.name for font in fontManager.ttflist}
     settings: dict[Any, Any] = {
         "font.family": ["DejaVu Sans", *(name for name in FONTS if name in installed), "sans-serif"],
@@ -150,6 +153,7 @@ def timeline_figure(detail: HeadlineDetail, hours: Sequence[Hour], texts: Sequen
     reworded = _reworded(texts, detail.id)
     window = _window(bars, step, reworded)
     bars, step = _widened(bars, step, window)
+    window = _window(bars, step, reworded)
 
     others = reworded[0].revisions - len(reworded) if reworded else 0
     notes = list(_notes(detail.sightings - known, len(rows) - len(shown), others))
@@ -222,7 +226,10 @@ def _by_source(rows: Sequence[Row]) -> Counter[str]:
 
 
 Bars = dict[str, dict[datetime, int]]
-"""Sightings of each source, by when the hour or day begins."""
+"""Sightings of each source, by when the step (hours or days) of a bar begins."""
+
+MONDAY = datetime(1970, 1, 5, tzinfo=UTC)
+"""Steps are counted from here, so that hours put together begin with a day and weeks with a Monday."""
 
 
 def _bars(rows: Sequence[Row], hours: Sequence[Hour], known: int) -> tuple[Bars, timedelta]:
@@ -239,15 +246,17 @@ def _bars(rows: Sequence[Row], hours: Sequence[Hour], known: int) -> tuple[Bars,
 
 
 def _widened(bars: Bars, step: timedelta, window: tuple[float, float]) -> tuple[Bars, timedelta]:
-    """Hours put together to three or six where single ones would be too thin to see."""
-    if step != timedelta(hours=1):
-        return bars, step
-    hours = next((hours for hours in (1, 3) if (window[1] - window[0]) * 24 / hours <= MOST_BARS), 6)
+    """Hours put together to three or six, days to weeks that begin on Mondays, where single ones would be too
+    thin to see.
+    """
+    choices = HOURS if step == timedelta(hours=1) else DAYS
+    single = (window[1] - window[0]) * timedelta(days=1) / step
+    number = next((number for number in choices if single / number <= MOST_BARS), choices[-1])
     wider: Bars = defaultdict(lambda: defaultdict(int))
     for source, counts in bars.items():
         for moment, count in counts.items():
-            wider[source][moment.replace(hour=moment.hour // hours * hours)] += count
-    return wider, hours * step
+            wider[source][moment - (moment - MONDAY) % (number * step)] += count
+    return wider, number * step
 
 
 def _reworded(texts: Sequence[Revision], headline_id: int) -> list[Revision]:
@@ -313,7 +322,7 @@ def _shortened(text: str, cells: int) -> str:
 
 
 def _draw_bars(axes: Axes, bars: Bars, step: timedelta, colours: dict[str, str]) -> None:
-    """One bar an hour or day; what each source adds to it, those without a colour of their own together."""
+    """One bar a step; what each source adds to it, those without a colour of their own together."""
     parts: dict[str, Counter[datetime]] = {colour: Counter() for colour in (*colours.values(), OTHER_SOURCES)}
     for source, counts in bars.items():
         parts[colours.get(source, OTHER_SOURCES)].update(counts)
@@ -335,9 +344,15 @@ def _draw_bars(axes: Axes, bars: Bars, step: timedelta, colours: dict[str, str])
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     axes.set_ylim(0, max(below.values(), default=1) * 1.15)
-    hours = step // timedelta(hours=1)
-    unit = {1: "an hour", 24: "a day"}.get(hours, f"in {hours} hours")
-    axes.set_ylabel(f"sightings {unit}", fontsize=8.5, color=MUTED)
+    axes.set_ylabel(f"sightings {_each(step)}", fontsize=8.5, color=MUTED)
+
+
+def _each(step: timedelta) -> str:
+    if step < timedelta(days=1):
+        hours = step // timedelta(hours=1)
+        return "an hour" if hours == 1 else f"in {hours} hours"
+    weeks = step // timedelta(weeks=1)
+    return {0: "a day", 1: "a week"}.get(weeks, f"in {weeks} weeks")
 
 
 def _draw_rows(
@@ -350,8 +365,8 @@ def _draw_rows(
     least = (window[1] - window[0]) * 0.005
     for place, row in enumerate(rows):
         colour = colours.get(row.source, OTHER_SOURCES)
-        spans = [_span(day, least) for day in row.days]
-        begin, end = spans[0][0], max(begin + long for begin, long in spans)
+        spans = _joined(_span(day, least) for day in row.days)
+        begin, end = spans[0][0], sum(spans[-1])
         axes.plot(
             [begin, end],
             [place, place],
@@ -401,6 +416,17 @@ def _span(seen: Promotion | Revision, least: float) -> tuple[float, float]:
     """Where a bar begins, and how long it is: long enough to be seen."""
     begin = _days(seen.first_seen_at)
     return begin, max(_days(seen.last_seen_at) - begin, least)
+
+
+def _joined(spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Spans in order of time, those that touch as one: of thousands no more than can be seen are drawn."""
+    joined: list[tuple[float, float]] = []
+    for begin, long in sorted(spans):
+        if joined and begin <= sum(joined[-1]):
+            first, before = joined.pop()
+            begin, long = first, max(before, begin + long - first)
+        joined.append((begin, long))
+    return joined
 
 
 def _draw_texts(axes: Axes, texts: Sequence[Revision], headline_id: int, window: tuple[float, float]) -> None:

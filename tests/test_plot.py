@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from xml.etree import ElementTree as ET
 
 import pytest
-from captures import extracted, load
+from captures import extracted, load, rows
 from sqlalchemy import Engine
 
 from schemas.records import ExtractedPage, Headline
@@ -21,7 +21,7 @@ from tasks.settle import settle
 
 pytest.importorskip("matplotlib", reason="needs the extra `plot`")
 
-from flows.plot import MOST_ROWS, draw_headline, timeline_figure
+from flows.plot import MOST_BARS, MOST_ROWS, draw_headline, timeline_figure
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 FERRY = "Ferry to Arna delayed by storm"
@@ -197,6 +197,46 @@ def test_many_lists_are_bounded_and_the_rest_is_counted() -> None:
         heights[bar.get_x()] = heights.get(bar.get_x(), 0) + bar.get_height()  # type: ignore[attr-defined]
     assert sum(heights.values()) == len(timeline), "the bars count every list"
     assert figure.get_size_inches()[1] < 14
+
+
+@pytest.mark.parametrize(
+    ("days", "unit"), [(60, "a day"), (600, "a week"), (2000, "in 4 weeks"), (8000, "in 13 weeks")]
+)
+def test_long_lives_are_drawn_by_the_week(days: int, unit: str) -> None:
+    """As many bars and spans as can be told apart, and no sighting is lost."""
+    timeline = [promotion(day, source) for source in range(2) for day in range(0, days, 1 + days // 1000)]
+    figure = timeline_figure(detail(timeline), [], [])
+    bars, lists = figure.axes
+    assert bars.get_ylabel() == f"sightings {unit}"
+    assert len(bars.patches) <= 2 * (MOST_BARS + 2)
+    heights = [bar.get_height() for bar in bars.patches]  # type: ignore[attr-defined]
+    assert sum(heights) == len(timeline)
+    low, high = bars.get_xlim()
+    for bar in bars.patches:
+        begin, wide = bar.get_x(), bar.get_width()  # type: ignore[attr-defined]
+        assert low <= begin < begin + wide <= high
+        if days > 60:
+            assert (date(1970, 1, 1) + timedelta(days=begin)).weekday() == 0
+    assert all(len(spans.get_paths()) <= 2 * MOST_BARS for spans in lists.collections)
+
+
+def test_days_that_touch_are_one_span() -> None:
+    timeline = [promotion(day) for day in (0, 1, 2, 200, 201, 400)]
+    _, lists = timeline_figure(detail(timeline), [], []).axes
+    [spans] = lists.collections
+    extents = [path.get_extents() for path in spans.get_paths()]
+    begins = [round(extent.x0 - extents[0].x0) for extent in extents]
+    assert begins == [0, 200, 400]
+    assert [extent.width > 3 for extent in extents] == [True, True, False]
+
+
+def test_a_merged_headline_is_drawn_as_its_survivor(database: Engine) -> None:
+    cut, whole = Headline("Ferry to Arna delayed by …"), Headline(FERRY)
+    load(database, *pages((0, cut), (2, whole), (4, whole)))
+    settle(database)
+    [(merged, survivor)] = rows(database, "SELECT id, merged_into FROM headlines WHERE merged_into > 0")
+    assert drawn(database, merged) == drawn(database, survivor)
+    assert "sightings an hour" in texts(drawn(database, merged))
 
 
 def test_one_list_on_one_day_is_enough() -> None:
