@@ -225,7 +225,8 @@ def list_headlines(limit: int, json_output: bool) -> None:
 
     with database() as engine:
         rows = list_headlines(engine, limit=limit)
-    show_headlines(rows, json_output, "No sidebar headlines.")
+        nothing = "" if rows else f"No sidebar headlines.{waiting(engine)}"
+    show_headlines(rows, json_output, nothing)
 
 
 @headlines.command("top")
@@ -248,7 +249,9 @@ def top_headlines(since: date | None, limit: int, json_output: bool) -> None:
 
     with database() as engine:
         rows = top_headlines(engine, since=since, limit=limit)
-    show_headlines(rows, json_output, f"No sidebar headlines{f' since {since}' if since else ''}.")
+        when = f" since {since}" if since else ""
+        nothing = "" if rows else f"No sidebar headlines{when}.{waiting(engine)}"
+    show_headlines(rows, json_output, nothing)
 
 
 @headlines.command("search")
@@ -271,6 +274,14 @@ def search_headlines(words: tuple[str, ...], limit: int, json_output: bool) -> N
     with database() as engine:
         rows = search_headlines(engine, " ".join(words), limit=limit)
     show_headlines(rows, json_output, "No sidebar headline matches.")
+
+
+def waiting(engine: Engine) -> str:
+    """A sentence about batches that a killed run has left without settling their headlines; else nothing."""
+    from tasks.postgres.query import count_unsettled
+
+    batches = count_unsettled(engine)
+    return f" {batches:,} loaded batches wait for broadsheet maintain, or the next run." if batches else ""
 
 
 def show_headlines(rows: Sequence[Any], json_output: bool, nothing: str) -> None:
@@ -309,7 +320,7 @@ def show_headline(headline: int, plot: Path | None, limit: int, json_output: boo
       broadsheet headlines show 12 --limit 100
       broadsheet headlines show 12 --plot timeline.svg
     """
-    from tasks.postgres.headlines import find_headline
+    from tasks.postgres.headlines import find_headline, revisions
 
     draw = drawing() if plot else None
     with database() as engine:
@@ -317,6 +328,7 @@ def show_headline(headline: int, plot: Path | None, limit: int, json_output: boo
         if draw and plot:
             with _destination(plot) as stream:
                 draw(engine, found.id, stream, plot.suffix[1:].lower())
+        reworded = any(text.headline_id != found.id for text in revisions(engine, str(found.id), limit=100))
     if json_output:
         print_json(found)
         return
@@ -330,7 +342,7 @@ def show_headline(headline: int, plot: Path | None, limit: int, json_output: boo
             more = f" ({len(rows)} of {count:,}; --limit shows more)" if len(rows) < count else ""
             click.echo(f"\n{heading}{more}\n{record_table(rows, columns)}")
     click.echo(TIME_BASIS, err=True)
-    if found.link_count:
+    if reworded:
         click.echo(f"Other texts of its links: broadsheet headlines revisions {found.id}", err=True)
 
 
@@ -366,15 +378,20 @@ def list_revisions(link: str | None, limit: int, json_output: bool) -> None:
       broadsheet headlines revisions 12
       broadsheet headlines revisions https://harbour.example/lorn-ferry
     """
-    from tasks.postgres.headlines import revisions
+    from tasks.postgres.headlines import find_headline, revisions
 
     with database() as engine:
         rows = revisions(engine, link, limit=limit)
+        if not rows and link is not None:
+            if link.isdecimal():
+                found_or_refused(find_headline(engine, int(link), limit=1), f"sidebar headline {link}")
+            else:
+                raise ConfigError(f"No sidebar headline has led to {link or 'nothing'}.")
     if json_output:
         print_json(rows)
         return
     if not rows:
-        click.echo(f"No link {link} has carried a sidebar headline." if link else "No revisions.", err=True)
+        click.echo(f"Sidebar headline {link} had no link." if link else "No revisions.", err=True)
         return
     for number, (target, carried) in enumerate(groupby(rows, key=attrgetter("target"))):
         shown = list(carried)

@@ -1,7 +1,6 @@
 """Print a fortnight of four invented outlets as JSONL: front pages every six hours, articles, their sidebars.
 
-    python scripts/make_newsstand.py > newsstand.jsonl
-    broadsheet ingest newsstand.jsonl
+    python scripts/make_newsstand.py | broadsheet ingest -
 
 Links are reworded, texts are cut off and carry outlets' names, stories run at two outlets, a briefing has
 a new address each time, and a few pages do not say when they were fetched: what sidebar headlines meet in

@@ -74,7 +74,7 @@ def finish_run(engine: Engine, run_id: int, report: RunReport) -> None:
                 ignored=report.ignored,
                 skipped=report.skipped,
                 quarantined_by_reason=report.quarantined_by_reason,
-                seconds=report.seconds,
+                seconds=report.seconds or None,  # not known of a run whose process is gone
                 message=report.message or None,
                 finished_at=func.now(),
             )

@@ -432,9 +432,13 @@ def test_the_texts_of_links_are_listed(loaded: Loaded) -> None:
     shown = loaded.run("headlines", "revisions", found[0]["target"]).stdout.splitlines()
     assert shown[0] == found[0]["target"]
     assert shown[1].split()[:3] == ["number", "first_seen_at", "last_seen_at"]
-    none = loaded.run("headlines", "revisions", "https://x.example/none")
-    assert (none.returncode, none.stdout) == (0, "")
-    assert none.stderr == "No link https://x.example/none has carried a sidebar headline.\n"
+    for name, said in (
+        ("https://x.example/none", "No sidebar headline has led to https://x.example/none."),
+        ("99999", "There is no sidebar headline 99999."),
+        ("", "No sidebar headline has led to nothing."),
+    ):
+        none = loaded.run("headlines", "revisions", name)
+        assert (none.returncode, none.stdout, none.stderr) == (2, "", f"Error: {said}\n")
 
 
 def test_a_timeline_is_drawn_whole_or_not_at_all(loaded: Loaded, tmp_path: Path) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from captures import extracted, load, rows
 from sqlalchemy import Engine
 
+from schemas.errors import ConfigError
 from schemas.records import Headline
 from tasks.postgres.headlines import (
     HeadlineDetail,
@@ -20,6 +22,7 @@ from tasks.postgres.headlines import (
     search_headlines,
     top_headlines,
 )
+from tasks.postgres.query import search_articles
 from tasks.settle import settle
 
 FERRY = "FERRY to Arna delayed by storm"
@@ -126,6 +129,71 @@ def test_the_top_since_any_day_is_that_of_a_recount(
         assert sum(hour.sightings for hour in hourly(database, row.id)) <= row.sightings
         assert shown(database, row).sightings == row.sightings
         assert search_headlines(database, f'"{row.text}"') == [row]
+
+
+def test_equal_totals_are_not_all_counted(database: Engine) -> None:
+    """Where the time asked for takes in all of their lives, their totals say enough."""
+    with database.begin() as connection:
+        connection.exec_driver_sql(
+            """
+            INSERT INTO headlines (key_digest, key, truncated, text)
+            SELECT sha256(n::text::bytea), 'key ' || n, false, 'Text ' || n FROM generate_series(1, 3000) n
+            """
+        )
+        connection.exec_driver_sql(
+            """
+            INSERT INTO headline_variants (headline_id, digest, text, key, key_digest)
+            SELECT id, key_digest, text, key, key_digest FROM headlines
+            """
+        )
+        connection.exec_driver_sql(
+            f"""
+            INSERT INTO sighting_days
+                (variant_id, day, sightings, best_position, first_seen_at, last_seen_at, last_page_id)
+            SELECT id, '{NOON:%Y-%m-%d}', 1, 1, '{NOON}', '{NOON}', 1 FROM headline_variants
+            """
+        )
+        connection.exec_driver_sql(
+            f"""
+            INSERT INTO headline_totals (headline_id, sightings, first_seen_at, last_seen_at)
+            SELECT id, 1, '{NOON}', '{NOON}' FROM headlines
+            """
+        )
+        connection.exec_driver_sql("ANALYZE")
+    before = scans(database)
+    top = [row.id for row in top_headlines(database, since=NOON.date(), limit=5)]
+    assert scans(database) - before < 100
+    assert top == [number for (number,) in rows(database, "SELECT id FROM headlines ORDER BY 1 DESC LIMIT 5")]
+
+
+def scans(engine: Engine) -> int:
+    """How often the days of headlines were looked for."""
+    with engine.connect() as connection:
+        connection.exec_driver_sql("SELECT pg_stat_force_next_flush()")
+    [(count,)] = rows(
+        engine,
+        "SELECT seq_scan + idx_scan FROM pg_stat_user_tables WHERE relname = 'headline_variants'",
+    )
+    return int(count)
+
+
+@pytest.mark.parametrize("search", [search_headlines, search_articles])
+@pytest.mark.parametrize(
+    "words", ["-" * 1000, "- " * 400, "!-" * 400, '"a"-' * 200, "a " * 100_000, "a or " * 50_000, "a-" * 9000]
+)
+def test_a_search_of_too_many_words_is_refused(
+    newsroom: Engine, search: Callable[[Engine, str], object], words: str
+) -> None:
+    with pytest.raises(ConfigError, match="1,000 characters"):
+        search(newsroom, words)
+
+
+@pytest.mark.parametrize("search", [search_headlines, search_articles])
+@pytest.mark.parametrize("words", ["-" * 20, "!-" * 20, "a " * 500, "a or " * 200, "a-b" * 333, '"' + "a-" * 499])
+def test_the_longest_searches_are_answered(
+    newsroom: Engine, search: Callable[[Engine, str], Sequence[object]], words: str
+) -> None:
+    assert isinstance(search(newsroom, words), list)
 
 
 # --- one headline ------------------------------------------------------------------------------------
@@ -275,6 +343,29 @@ def test_texts_at_unknown_times_come_first(reworded: Engine) -> None:
     first, *others = revisions(reworded, LINK)
     assert (first.text, first.number, first.first_seen_at) == ("Bridge news", 1, None)
     assert [row.number for row in others] == [2, 3, 4]
+
+
+def test_texts_of_equal_times_come_in_one_order_whichever_was_loaded_first(database: Engine) -> None:
+    texts = [text for _, text in WORDED[:2]]
+    orders = []
+    for number, text in enumerate([*texts, *reversed(texts)]):
+        link = f"{LINK}/{number // 2}"
+        load(database, extracted(number, title="Saved", headlines=[Headline(text, None, None, link)]))
+        settle(database)
+        if number % 2:
+            orders.append([row.text for row in revisions(database, link)])
+            assert orders[-1] == [
+                shown
+                for (shown,) in rows(
+                    database,
+                    f"SELECT headline FROM headline_revisions WHERE target = '{link}' ORDER BY number",
+                )
+            ]
+            with database.begin() as connection:
+                connection.exec_driver_sql(
+                    "TRUNCATE headlines, headline_variants, headline_sightings, sighting_days CASCADE"
+                )
+    assert orders == [texts, texts]
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,11 @@ import hashlib
 from datetime import UTC, date, datetime
 
 import pytest
+from captures import extracted, load
 from sqlalchemy import Engine
 
 from tasks.postgres import query
+from tasks.settle import settle
 
 STORKS = "Storks return to Dol"
 FERRY = 'Ferry to Arna delayed by "storm", again'
@@ -147,3 +149,11 @@ def test_an_empty_database_has_a_status(database: Engine) -> None:
     found = query.find_status(database)
     assert (found.articles, found.sightings, found.runs) == (0, 0, [])
     assert not query.list_articles(database)
+
+
+def test_batches_that_wait_to_be_settled_are_counted(database: Engine) -> None:
+    assert query.count_unsettled(database) == 0
+    load(database, extracted(1))
+    assert query.count_unsettled(database) == 1
+    settle(database)
+    assert query.count_unsettled(database) == 0

@@ -199,3 +199,19 @@ def test_more_headlines_than_a_position_can_count(database: Engine) -> None:
     assert report.sightings == 1
     settle(database)
     assert count(database) == counted(1, 1)
+
+
+def test_a_relative_link_of_two_outlets_leads_to_two_things(database: Engine) -> None:
+    """Where a page's URL is unknown the source tells links apart, and where that is unknown the page."""
+    link = replace(FERRY, href="/ferry")
+
+    def saved(number: int, source: str | None) -> ExtractedPage:
+        return replace(listing(number, [link, FERRY]), url=None, source=source)
+
+    load(database, saved(1, "gull"), saved(2, "gull"), saved(3, "tern"), saved(4, None), saved(5, None))
+    settle(database)
+    assert rows(
+        database,
+        "SELECT t.url, l.sightings FROM link_targets t"
+        " JOIN headline_links l ON l.target_id = t.id ORDER BY 1, 2",
+    ) == [("/ferry", 1), ("/ferry", 1), ("/ferry", 1), ("/ferry", 2), (FERRY.href, 5)]

@@ -1,8 +1,9 @@
 """What the command line shows of sidebar headlines, as small typed records. Reads only.
 
 Everything but `hourly` is answered by the rollups that settling writes (`headline_totals`,
-`sighting_days`, `headline_links`), so no answer grows with the number of sightings. Times are fetch times
-of pages, aware and in UTC; None where no page states one.
+`sighting_days`, `headline_links`), so no answer grows with the number of sightings; only `revisions` of no
+link in particular grows with the number of links. Times are fetch times of pages, aware and in UTC; None
+where no page states one.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from datetime import UTC, date, datetime, time
 
 from sqlalchemy import Connection, Engine, text
 
-from tasks.postgres.query import Record, fetch, records, row_id
-from tasks.postgres.rows import target_key
+from tasks.postgres.query import Record, fetch, records, row_id, search_words
+from tasks.postgres.rows import is_url, storable, url_key
 
 FREQUENT = 5000
 """So many matches and more are looked for among the headlines in the order in which they are wanted."""
@@ -108,7 +109,9 @@ class Revision:
 
     target: str
     number: int
-    """From 1, in the order in which the texts were first seen; unknown times first."""
+    """From 1, in the order in which the texts were first seen; unknown times first, equal ones by the
+    headline's key.
+    """
     revisions: int
     """How many the link has carried."""
     headline_id: int
@@ -155,8 +158,11 @@ def search_headlines(engine: Engine, words: str, *, limit: int = 20) -> list[Hea
     """Sidebar headlines by the words of their text, most seen first, in the way of web searches.
 
     All words must occur; `"quoted words"` must follow each other; `or` between words, `-word` for none.
+
+    Raises:
+        ConfigError: too many of them.
     """
-    asked = {"words": words, "limit": limit}
+    asked = {"words": search_words(words), "limit": limit}
     with engine.connect() as connection:
         rare = connection.scalars(text(_MATCHES), asked | {"limit": FREQUENT}).all()
         if len(rare) < FREQUENT:
@@ -214,19 +220,22 @@ CASE WHEN :midnight - t.first_seen_at < t.last_seen_at - :midnight
 END AS sightings
 """
 
-# A sum since a day is at most the total. So the headlines with the greatest totals tell how many sightings
-# it takes to be among the first, and only other headlines with a total like that need to be counted.
+# A sum since a day is at most the total. So the headlines with the greatest totals tell what it takes to be
+# among the first, and only other headlines whose total would be enough for that need to be counted.
 _TOP_SINCE = f"""
 WITH seed AS MATERIALIZED (
-    SELECT * FROM headline_totals WHERE last_seen_at >= :midnight ORDER BY sightings DESC LIMIT :seed
+    SELECT * FROM headline_totals
+    WHERE last_seen_at >= :midnight
+    ORDER BY sightings DESC, headline_id DESC
+    LIMIT :seed
 ), seeded AS MATERIALIZED (
     SELECT headline_id, {_SINCE} FROM seed t
 ), others AS MATERIALIZED (
     SELECT headline_id, {_SINCE}
     FROM headline_totals t
     WHERE last_seen_at >= :midnight
-      AND sightings >= (SELECT min(sightings)
-                        FROM (SELECT sightings FROM seeded ORDER BY sightings DESC LIMIT :limit) least)
+      AND (sightings, headline_id) > (SELECT sightings, headline_id FROM seeded
+                                      ORDER BY sightings DESC, headline_id DESC OFFSET :limit - 1 LIMIT 1)
       AND headline_id NOT IN (SELECT headline_id FROM seed)
 ), best AS MATERIALIZED (
     SELECT * FROM (SELECT * FROM seeded UNION ALL SELECT * FROM others) counted
@@ -365,18 +374,18 @@ def revisions(engine: Engine, name: str | None = None, *, limit: int = 20) -> li
 
     Args:
         name: a link target; or the id of a sidebar headline, for all links that it stood on, the
-            latest first; None for the links that have carried the most.
+            latest first; None for the links that have carried the most, which reads all links.
         limit: the most rows.
     """
-    asked: dict[str, int | bytes] = {"limit": limit}
+    asked: dict[str, int | bytes | str] = {"limit": limit}
     if name is None:
         links = _MOST_REWORDED
     elif name.isdecimal():
         links = _LINKS_OF_HEADLINE
         asked["id"] = row_id(name)
     else:
-        links = _LINK_AT
-        asked["key"] = target_key(name)
+        links = _LINK_AT if is_url(name) else _LINKS_AS_WRITTEN
+        asked["key"] = url_key(name) if is_url(name) else storable(name)
     return fetch(engine, text(_REVISIONS.format(links=links)).bindparams(**asked), Revision)
 
 
@@ -404,6 +413,8 @@ LIMIT :limit
 
 _LINK_AT = "SELECT id AS target_id, 0 AS rank FROM link_targets WHERE key = :key"
 
+_LINKS_AS_WRITTEN = "SELECT id AS target_id, 0 AS rank FROM link_targets WHERE url = :key LIMIT :limit"
+
 _REVISIONS = """
 WITH links AS MATERIALIZED ({links}), carried AS (
     SELECT l.target_id, v.headline_id, sum(l.sightings)::bigint AS sightings,
@@ -413,18 +424,18 @@ WITH links AS MATERIALIZED ({links}), carried AS (
     JOIN headline_variants v ON v.id = l.variant_id
     GROUP BY l.target_id, v.headline_id
 ), numbered AS (
-    SELECT *, count(*) OVER (PARTITION BY target_id) AS revisions,
+    SELECT carried.*, h.text, h.generic, count(*) OVER (PARTITION BY target_id) AS revisions,
            row_number() OVER (
-               PARTITION BY target_id ORDER BY first_seen_at NULLS FIRST, last_seen_at, headline_id
+               PARTITION BY target_id ORDER BY first_seen_at NULLS FIRST, last_seen_at, h.key
            ) AS number
     FROM carried
+    JOIN headlines h ON h.id = headline_id
 )
-SELECT t.url AS target, n.number, n.revisions, h.id AS headline_id, h.text, h.generic, n.sightings,
+SELECT t.url AS target, n.number, n.revisions, n.headline_id, n.text, n.generic, n.sightings,
        n.first_seen_at, n.last_seen_at, t.article_id
 FROM numbered n
 JOIN links USING (target_id)
 JOIN link_targets t ON t.id = n.target_id
-JOIN headlines h ON h.id = n.headline_id
 ORDER BY links.rank DESC NULLS LAST, n.target_id, n.number
 LIMIT :limit
 """

@@ -5,6 +5,7 @@ Times are aware and in UTC; None where a page states none.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import Any, TypeVar
@@ -20,6 +21,7 @@ from sqlalchemy import (
     text,
 )
 
+from schemas.errors import ConfigError
 from schemas.tables import (
     Article,
     ArticleVersion,
@@ -33,6 +35,9 @@ from schemas.tables import (
 from tasks.postgres.rows import url_key
 
 _LARGEST_ID = 2**63 - 1
+
+MOST_SEARCHED, MOST_EXCLUDED = 1000, 20
+"""Characters of a search, and minus signs in it: Postgres parses both with a small stack."""
 
 Record = TypeVar("Record")
 
@@ -147,8 +152,11 @@ def search_articles(engine: Engine, words: str, *, limit: int = 20) -> list[Arti
     """Full-text search, best match first, in the way of web searches.
 
     All words must occur; `"quoted words"` must follow each other; `or` between words, `-word` for none.
+
+    Raises:
+        ConfigError: too many of them.
     """
-    query = func.websearch_to_tsquery(text("'simple'"), words)
+    query = func.websearch_to_tsquery(text("'simple'"), search_words(words))
     found = (
         select(Article.id.label("article_id"), func.ts_rank_cd(Article.search, query, 1).label("rank"))
         .where(Article.search.op("@@")(query))
@@ -167,6 +175,19 @@ def search_articles(engine: Engine, words: str, *, limit: int = 20) -> list[Arti
         .order_by(found.c.rank.desc(), Article.id.desc())
     )
     return fetch(engine, statement, ArticleMatch)
+
+
+def search_words(words: str) -> str:
+    """The words of a search as they are.
+
+    Raises:
+        ConfigError: there are more than a search takes.
+    """
+    if len(words) > MOST_SEARCHED or len(re.findall(r"(?<!\w)-", words)) > MOST_EXCLUDED:
+        raise ConfigError(
+            f"A search takes at most {MOST_SEARCHED:,} characters and {MOST_EXCLUDED} words with a minus sign."
+        )
+    return words
 
 
 def find_article(engine: Engine, name: str) -> ArticleDetail | None:
@@ -396,6 +417,13 @@ _DATABASE_BYTES = """(
     SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint FROM pg_class
     WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'
 ) AS bytes"""
+
+
+def count_unsettled(engine: Engine) -> int:
+    """Batches that are loaded and whose headlines are not settled yet."""
+    with engine.connect() as connection:
+        unsettled = select(func.count(LoadedBatch.id)).where(LoadedBatch.settled_at.is_(None))
+        return connection.scalar(unsettled) or 0
 
 
 def _runs(limit: int) -> Select[Any]:

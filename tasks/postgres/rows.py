@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any, Literal
 
-from schemas.records import ExtractedPage, Headline
+from schemas.records import ExtractedPage
 from tasks.dedupe import headline_key
 from tasks.fields.urls import normalise, registrable_domain
 
@@ -38,11 +37,16 @@ def url_key(url: str) -> bytes:
     return digest("url:" + storable(normalise(url)))
 
 
-def target_key(href: str) -> bytes:
-    """Digest of where a link leads: that of a page for a URL, else of the link as written."""
-    if href.startswith(("http://", "https://")):
+def is_url(href: str) -> bool:
+    """True for a whole web address, False for a link as it was written on a page of unknown URL."""
+    return href.startswith(("http://", "https://"))
+
+
+def target_key(href: str, written: str | None) -> bytes:
+    """Digest of where a link leads: that of a page for a URL, else of the link and where it was written."""
+    if is_url(href):
         return url_key(href)
-    return digest("href:" + storable(href))
+    return digest(f"href:{storable(written or '')}\n{storable(href)}")
 
 
 def moment(iso: str | None) -> tuple[date | None, datetime | None]:
@@ -142,27 +146,30 @@ class Texts:
     """Distinct texts of one dictionary, each with the ordinal by which placements name it."""
 
     dictionary: Dictionary
-    ordinals: dict[str, int] = field(default_factory=dict)
+    ordinals: dict[tuple[str, str | None], int] = field(default_factory=dict)
     rows: list[TextRow] = field(default_factory=list)
 
     def ordinal(self, text: str | None, key: str | None = None) -> int | None:
-        """The ordinal of a text, new or seen; None for none."""
+        """The ordinal of a text, new or seen; None for none.
+
+        Args:
+            key: of a variant its headline key; of a link that is no URL where it was written.
+        """
         if not text:
             return None
-        known = self.ordinals.get(text)
+        known = self.ordinals.get((text, key))
         if known is None:
-            known = self.ordinals[text] = len(self.ordinals)
-            self.rows.append(self._row(known, storable(text), key if storable(text) == text else None))
+            known = self.ordinals[text, key] = len(self.ordinals)
+            self.rows.append(self._row(known, storable(text), key, storable(text) == text))
         return known
 
-    def _row(self, ordinal: int, text: str, key: str | None) -> TextRow:
+    def _row(self, ordinal: int, text: str, key: str | None, as_read: bool) -> TextRow:
         if self.dictionary == "variants":
-            key = key or headline_key(text)
+            key = key if key and as_read else headline_key(text)
             return self.dictionary, ordinal, digest(text), text, key, digest(key)
-        if self.dictionary == "targets" and text.startswith(("http://", "https://")):
-            return self.dictionary, ordinal, target_key(text), storable(normalise(text)), None, None
         if self.dictionary == "targets":
-            return self.dictionary, ordinal, target_key(text), text, None, None
+            url = storable(normalise(text)) if is_url(text) else text
+            return self.dictionary, ordinal, target_key(text, key), url, None, None
         return self.dictionary, ordinal, digest(text), text, None, None
 
 
@@ -177,16 +184,23 @@ class Placements:
     rows: list[tuple[int, int, int | None, int | None, int | None, int]] = field(default_factory=list)
     """page id, variant, target, label, byline, position from 1."""
 
-    def add(self, page_id: int, headlines: Iterable[Headline], keys: Iterable[str]) -> None:
-        """Add what one page lists, in its order."""
-        for position, (headline, key) in enumerate(zip(headlines, keys, strict=True), 1):
+    def add(self, page_id: int, page: ExtractedPage) -> None:
+        """Add what one page lists, in its order.
+
+        Where the page's URL is unknown its relative links are told apart by its source, else by the page:
+        the same path at two outlets is not the same thing.
+        """
+        written = page.source or page.key.hex()
+        headlines = page.extraction.headlines
+        for position, (headline, key) in enumerate(zip(headlines, page.headline_keys, strict=True), 1):
+            href = headline.href
             variant = self.variants.ordinal(headline.text, key)
             if variant is not None:
                 self.rows.append(
                     (
                         page_id,
                         variant,
-                        self.targets.ordinal(headline.href),
+                        self.targets.ordinal(href, written if href and not is_url(href) else None),
                         self.labels.ordinal(headline.label),
                         self.bylines.ordinal(headline.byline),
                         position,

@@ -83,8 +83,7 @@ def load_pages(
     for row, outcome in _outcomes(connection.execute(_LOADED)):
         outcomes[outcome] += 1
         if row.page_id is not None:
-            extracted = pages[row.ordinal]
-            placements.add(row.page_id, extracted.extraction.headlines, extracted.headline_keys)
+            placements.add(row.page_id, pages[row.ordinal])
     return outcomes, _load_placements(connection, placements)
 
 
