@@ -174,6 +174,8 @@ class _List:
     kicker: bool = False
     paid: bool = False
     """Whether the mark of an advertisement stands where the next entry's kicker would."""
+    strong: int = 0
+    """How many of the entries are long."""
     gap: int | None = None
     """How many short lines stand between the entries, where that is always the same."""
     even: bool = True
@@ -187,6 +189,8 @@ class _List:
 
         `short_lines`: how many stand above it.
         """
+        if self.entries and self.fresh and self.entries[-1].row.folded == row.folded:
+            return True  # a card's picture and its title
         if number := self._is_next(text):
             self.number += 1
             text = text[number.end() :]
@@ -199,6 +203,7 @@ class _List:
         below_paid = self.after_paid and not (self.apart or self.kicker or is_strong(row))
         if not (self.paid or below_paid):
             self.entries.append(_Entry(text, row, self.apart, self.kicker))
+            self.strong += is_strong(row)
         self.after_paid = self.paid
         self.fresh, self.apart, self.kicker, self.paid = True, False, False, False
         return True
@@ -229,8 +234,7 @@ class _List:
     @property
     def is_mixed(self) -> bool:
         """True where there are few long lines, or many short ones among them, as in footers."""
-        strong = sum(is_strong(entry.row) for entry in self.entries)
-        return strong < _CARDS or strong < 0.8 * len(self.entries)
+        return self.strong < _CARDS or self.strong < 0.8 * len(self.entries)
 
     @property
     def is_weak(self) -> bool:
@@ -262,8 +266,7 @@ class _List:
 
         `menu`: a menu stands where the list ends; short lines above it are its first.
         """
-        strong = sum(is_strong(entry.row) for entry in self.entries)
-        if strong < self.least or (menu and 2 * strong < len(self.entries)):
+        if self.strong < self.least or (menu and 2 * self.strong < len(self.entries)):
             return []
         self._drop_head()
         self._drop_tail(1 if menu else 2)
@@ -468,7 +471,7 @@ class HeadlineReader:
                 self._open(None if _is_tag(rows, index) else label_text(row.text))
                 return
             case Kind.CATEGORY if self._renames(rows, index):
-                self._open(label_text(row.text), self._least)
+                self._open(label_text(row.text))
                 return
             case Kind.END if self._unlabelled == 1 and not self.headlines:
                 pass
@@ -553,7 +556,7 @@ class HeadlineReader:
         if self._skipping:
             return
         if row.kind is not Kind.PROSE and self._renames(rows, index):
-            self._open(label_text(row.text), self._least)
+            self._open(label_text(row.text))
             if not words("block_words").isdisjoint(row.folded.split()):
                 self._close()
                 self._skipping = True
@@ -586,10 +589,6 @@ class HeadlineReader:
         listed.below_menu = below_menu
         return listed
 
-    @property
-    def _least(self) -> int:
-        return self._list.least if self._list else 0
-
     def _renames(self, rows: Sequence[Row], index: int) -> bool:
         """True for one short line more than stands between the list's entries: the label of the next list.
 
@@ -599,6 +598,7 @@ class HeadlineReader:
         gap = listed.gap if listed else None
         if (
             listed is None
+            or listed.strong < listed.least
             or gap is None
             or listed.short_lines != gap
             or is_strong(row)
