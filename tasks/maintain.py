@@ -1,7 +1,8 @@
 """Upkeep of the sightings: partitions ahead of what is loaded, and old ones dropped where that is wanted.
 
 What the sightings come to by day, headline and link stays when they are dropped. Maintaining again changes
-nothing, and loaders and readers wait for seconds at most.
+nothing. Dropping needs the sightings to itself for a moment: loaders and readers wait behind each try for as
+long as it waits for others, up to `LOCK_SECONDS`, and go on between two tries.
 """
 
 from __future__ import annotations

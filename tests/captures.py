@@ -123,6 +123,7 @@ CONTENT = {
         FROM headline_links k
         JOIN link_targets t ON t.id = k.target_id
         JOIN headline_variants v ON v.id = k.variant_id""",
+    "revisions": "SELECT target, number, revisions, headline FROM headline_revisions",
 }
 """What is loaded and settled, by natural keys alone."""
 

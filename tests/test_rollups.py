@@ -15,6 +15,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, text
 
+from schemas.errors import ConfigError
 from schemas.records import Batch, ExtractedPage, Headline
 from tasks.dedupe import canonical_text, group_headlines
 from tasks.ledger import finish_dead_runs, run_headlines, start_run
@@ -393,6 +394,20 @@ def test_two_runs_at_once_share_what_is_new(database: Engine) -> None:
     assert differences(database) == {}
 
 
+def test_what_is_new_is_counted_as_it_arrives(database: Engine) -> None:
+    """A cut form that stands alone only later was new in no batch: runs may count fewer than there are."""
+    whole, other, cut = (f"Ferry to Dol delayed by {end}" for end in ("storm", "strike", "…"))
+    for number, shown in enumerate((whole, cut, other), start=1):
+        load(database, listing(number, Headline(shown)))
+        settle(database)
+    assert rows(database, "SELECT count(*) FROM headlines WHERE merged_into IS NULL") == [(3,)]
+    assert rows(database, "SELECT sum(headlines_new) FROM runs") == [(2,)]
+    empty(database)
+    load(database, *(listing(number, Headline(shown)) for number, shown in enumerate((whole, cut, other))))
+    settle(database)
+    assert rows(database, "SELECT sum(headlines_new) FROM runs") == [(3,)]
+
+
 # --- databases that were there before ---------------------------------------------------------------
 
 
@@ -416,3 +431,15 @@ def test_an_upgrade_adds_up_what_is_settled(fixture: str, request: pytest.Fixtur
     assert [sorted(rows(engine, query), key=repr) for query in everything] == before
     settle(engine)
     assert differences(engine) == {}
+
+
+def test_no_downgrade_loses_what_dropped_sightings_came_to(database: Engine) -> None:
+    load(database, listing(1, live("gazette.example", 1), live("gazette.example", 2)))
+    settle(database)
+    with database.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE headline_sightings_p0")
+    before = settled(database)
+    with pytest.raises(ConfigError, match="2 sightings were dropped"):
+        downgrade(database, "broadsheet", "0002")
+    assert settled(database) == before
+    downgrade(database, "broadsheet", "0003")

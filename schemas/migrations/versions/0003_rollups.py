@@ -8,6 +8,8 @@ from importlib import import_module
 import sqlalchemy as sa
 from alembic import op
 
+from schemas.errors import ConfigError
+
 revision = "0003"
 down_revision = "0002"
 
@@ -204,6 +206,10 @@ FILL = (
 )
 """What the sightings that are settled come to."""
 
+DROPPED = """
+SELECT (SELECT coalesce(sum(sightings), 0) FROM batches)::bigint - (SELECT count(*) FROM headline_sightings)
+"""
+
 
 def upgrade() -> None:
     op.create_table(
@@ -351,6 +357,16 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    """Back to sightings alone, from which another upgrade adds up the same sums again.
+
+    Raises:
+        ConfigError: some sightings were dropped; what they came to is only here.
+    """
+    dropped = op.get_bind().scalar(sa.text(DROPPED))
+    if dropped > 0:
+        raise ConfigError(
+            f"{dropped:,} sightings were dropped: without the rollups nothing would be left of them."
+        )
     _replace_views({name: BEFORE[name] for name in VIEWS})
     op.drop_index("headlines_search_idx", table_name="headlines")
     _index_keys(truncated=200, whole=200)

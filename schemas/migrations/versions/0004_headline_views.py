@@ -49,28 +49,30 @@ SELECT t.id AS target_id,
        r.number,
        r.revisions,
        r.headline_id,
-       h.text AS headline,
-       h.generic,
+       r.headline,
+       r.generic,
        r.sightings,
        r.first_seen_at,
        r.last_seen_at,
        t.article_id
 FROM link_targets t
 CROSS JOIN LATERAL (
-    SELECT v.headline_id,
+    SELECT h.id AS headline_id,
+           h.text AS headline,
+           h.generic,
            sum(k.sightings)::bigint AS sightings,
            min(k.first_seen_at) AS first_seen_at,
            max(k.last_seen_at) AS last_seen_at,
            count(*) OVER () AS revisions,
            row_number() OVER (
-               ORDER BY min(k.first_seen_at) NULLS FIRST, max(k.last_seen_at), v.headline_id
+               ORDER BY min(k.first_seen_at) NULLS FIRST, max(k.last_seen_at), h.key
            ) AS number
     FROM headline_links k
     JOIN headline_variants v ON v.id = k.variant_id
+    JOIN headlines h ON h.id = v.headline_id
     WHERE k.target_id = t.id
-    GROUP BY v.headline_id
+    GROUP BY h.id
 ) r
-JOIN headlines h ON h.id = r.headline_id
 """
 
 # By the headlines that lead to the article; and where one text leads to many articles, by its link.
@@ -148,7 +150,7 @@ VIEWS = {
         {
             "target_id": "The link target (link_targets.id).",
             "target": "Its URL.",
-            "number": "From 1 by the time the text was first seen on the link; unknown times first.",
+            "number": "From 1 by the time the text was first seen with it; unknown times first, ties by key.",
             "revisions": "How many the link has carried.",
             "headline_id": "The sidebar headline (headlines.id).",
             "headline": "The text that stands for it.",
