@@ -185,7 +185,7 @@ def search_words(words: str) -> str:
     """
     if len(words) > MOST_SEARCHED or len(re.findall(r"(?<!\w)-", words)) > MOST_EXCLUDED:
         raise ConfigError(
-            f"A search takes at most {MOST_SEARCHED:,} characters and {MOST_EXCLUDED} words with a minus sign."
+            f"A search takes at most {MOST_SEARCHED:,} characters and {MOST_EXCLUDED} words with a minus."
         )
     return words
 
