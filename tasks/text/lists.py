@@ -45,7 +45,7 @@ _PREFIX = re.compile(r"(?:[^\W\d_][^\d:|\[\]]{2,24}:|[\[【][^\d\]】]{1,16}[\]�
 """`Analysis: ` and `[Video] ` in front belong to the title; what only stands beside it does not."""
 _COUNT_BEFORE = re.compile(r"^\d{1,4}\s+(?=[A-ZÀ-Þ«“„\"‘'])")
 _INNER_END = re.compile(r"[.!?]\s+[^\W\d_a-z]")
-_LONGEST_HEADLINE = 220
+_LEAST_HEADLINE, _LONGEST_HEADLINE = 8, 220
 _BADGE, _LEAST_BADGE = 24, 5
 _LABEL_LENGTH, _LABEL_WORDS = 40, 5
 _STRIP_WORDS = 8
@@ -179,6 +179,8 @@ class _List:
     gap: int | None = None
     """How many short lines stand between the entries, where that is always the same."""
     even: bool = True
+    beside: Kind | None = None
+    """The number or time that last stood beside an entry."""
     short_lines: int = 0
     """Short lines since the last entry."""
     after_paid: bool = False
@@ -499,6 +501,8 @@ class HeadlineReader:
         if self._list:
             if row.kind in (Kind.SHORT, Kind.CATEGORY):
                 self._list.short_lines += 1
+            elif row.kind in (Kind.NUMBER, Kind.CLOCK, Kind.DATE):
+                self._list.beside = row.kind
             self._list.apart = self._list.apart or row.kind in _PARTING
             if row.kind not in (Kind.CLOCK, Kind.DATE, Kind.NUMBER, Kind.FURNITURE):
                 self._list.kicker = row.kind in (Kind.SHORT, Kind.CATEGORY)
@@ -568,6 +572,8 @@ class HeadlineReader:
             self._close()
         elif listed.is_teaser(row):
             listed.fresh = False
+        elif row.kind is Kind.SHORT and self._is_short_item(rows, index):
+            listed.add(row.text, row, short_lines=0)
         elif row.kind is Kind.SHORT:
             if listed.fresh and word_count(row.text) >= 2 and is_name(row.text):
                 listed.entries[-1].name = row.text
@@ -589,6 +595,19 @@ class HeadlineReader:
         listed.below_menu = below_menu
         return listed
 
+    def _is_short_item(self, rows: Sequence[Row], index: int) -> bool:
+        """True for a headline of two words: it stands where the list's other headlines do."""
+        row, listed = rows[index], self._list
+        if not (listed and listed.label and listed.entries and 0 < index < len(rows) - 1):
+            return False
+        if len(row.text) < _LEAST_HEADLINE or word_count(row.text) < 2 or is_name(row.text):
+            return False
+        above, below = rows[index - 1].kind, rows[index + 1].kind
+        if listed.beside is not None:
+            return above is listed.beside is below and (above is Kind.NUMBER or _reads_on(row.text))
+        goes_on = all(is_strong(each) and _can_be_headline(each) for each in rows[index + 1 : index + 3])
+        return listed.fresh and listed.gap == 0 and goes_on and _reads_on(row.text)
+
     def _renames(self, rows: Sequence[Row], index: int) -> bool:
         """True for one short line more than stands between the list's entries: the label of the next list.
 
@@ -608,6 +627,7 @@ class HeadlineReader:
             or not row.text[:1].isupper()
             or (row.kind is not Kind.CATEGORY and row.text[-1:].isdigit())
             or (gap == 0 and row.kind is not Kind.CATEGORY and _reads_on(row.text))
+            or (word_count(row.text) > 1 and is_name(row.text))
         ):
             return False
         found = short_lines = 0
@@ -690,7 +710,7 @@ def _ago_before() -> re.Pattern[str]:
 
 def _can_be_headline(row: Row) -> bool:
     return (
-        8 <= len(row.text) <= _LONGEST_HEADLINE
+        _LEAST_HEADLINE <= len(row.text) <= _LONGEST_HEADLINE
         and word_count(row.text) >= 3
         and not (row.text.startswith("(") and row.text.endswith(")"))
         and not _ONWARD.match(row.text)
