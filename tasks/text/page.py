@@ -22,6 +22,7 @@ from tasks.fields.dates import ParsedDate, find_date
 from tasks.fields.labels import MOST_HEADLINES
 from tasks.fields.language import detect_language
 from tasks.fields.lexicon import fold, words
+from tasks.fields.outlets import strip_outlet
 from tasks.fields.people import is_name, split_authors
 from tasks.text.body import find_core, inline_links, is_crosshead, is_paragraph, trim_head
 from tasks.text.head import (
@@ -99,6 +100,8 @@ def _article(
     head = read_head(rows, title, begin, reading)
     own = {fold(head.title)} if head.title else set()
     own.update(row.folded for row in rows[title or begin : begin] if is_strong(row))
+    if (page_title := strip_outlet(rows[0].text)) != rows[0].text:
+        own.add(fold(page_title))
     chrome = menu_texts(rows)
     before = HeadlineReader(own, chrome, unlabelled=None)
     before.read(rows[: title if title is not None else begin])

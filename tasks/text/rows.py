@@ -16,7 +16,7 @@ from itertools import pairwise
 from tasks.clean import Line
 from tasks.fields.agencies import find_agency
 from tasks.fields.captions import is_credit, split_credit
-from tasks.fields.dates import ParsedDate, find_dates
+from tasks.fields.dates import ParsedDate, find_dates, month_number
 from tasks.fields.labels import is_label, is_sponsored, label_text, split_label, strip_trailing_date
 from tasks.fields.lexicon import alternation, fold, start, words
 from tasks.fields.people import is_name, split_authors, strip_byline_start
@@ -269,13 +269,21 @@ def _figured(text: str, folded: str) -> Kind | None:
     """What a short line with figures and no date is."""
     if len(folded) > 40:
         return None
-    if _clocked(folded):
+    if _clocked(folded) or _is_day(folded):
         return Kind.CLOCK
     if _SCORE.fullmatch(text):
         return Kind.NUMBER
     if _DEGREES.search(folded) or _PHONE.search(text):
         return Kind.FURNITURE
     return Kind.NUMBER if _is_figures(text) else None
+
+
+def _is_day(folded: str) -> bool:
+    """`today, 3 july`, `february 20/27, 2023, issue`: a day without a year, the date of a magazine."""
+    tokens = re.split(r"[\s,.]+", folded.strip(" ,."))
+    figures = sum(not _LETTER.search(token) for token in tokens)
+    months = sum(month_number(token) is not None for token in tokens)
+    return months == 1 and 0 < figures <= 2 and len(tokens) - figures <= 2
 
 
 def _is_times(folded: str) -> bool:
