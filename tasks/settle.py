@@ -27,6 +27,9 @@ The same text at several outlets is syndication, two paths at one outlet are a m
 not count: outlets note in them which list was clicked.
 """
 
+LINKS_LOOKED_AT = 100
+"""So many links of a headline are looked at first: where a new one leads to the same, the others are not."""
+
 _LOCK = "SELECT pg_advisory_xact_lock(hashtext('broadsheet settle'))"
 _PLAN_FOR_FEW = "SET LOCAL random_page_cost = 1.1"
 """Rows that new ones touch are looked up, not searched for in whole tables: what is new decides the cost."""
@@ -334,16 +337,35 @@ _STEPS: dict[str, str | _Noted] = {
         """),
     # --- headlines to articles
     # What a headline that is generic already leads to is not counted again, unless its texts changed.
-    "relinked_headlines": _Noted(f"""
+    "new_ends": _Noted(f"""
+        SELECT DISTINCT h.id, {_HOST} AS host, {_PATH} AS path, t.article_id
+        FROM new_links l
+        JOIN link_targets t ON t.id = l.target_id
+        JOIN headline_variants v ON v.id = l.variant_id
+        JOIN headlines h ON h.id = v.headline_id
+        WHERE ({_HOST} IS NOT NULL OR t.article_id IS NOT NULL)
+          AND NOT h.generic AND h.id NOT IN (SELECT id FROM touched_headlines)
+        """),
+    # Where a few older links of these headlines lead: what leads there, too, changes nothing.
+    "known_ends": _Noted(f"""
+        SELECT DISTINCT l.id, {_HOST} AS host, {_PATH} AS path, t.article_id
+        FROM (SELECT DISTINCT id FROM new_ends) n
+        CROSS JOIN LATERAL (
+            SELECT n.id, l.target_id, l.variant_id
+            FROM headline_variants v JOIN headline_links l ON l.variant_id = v.id
+            WHERE v.headline_id = n.id
+            LIMIT {LINKS_LOOKED_AT}
+        ) l
+        JOIN link_targets t ON t.id = l.target_id
+        LEFT JOIN new_links young USING (target_id, variant_id)
+        WHERE young.target_id IS NULL
+        """),
+    "relinked_headlines": _Noted("""
         SELECT h.id
         FROM (
             SELECT id FROM touched_headlines
             UNION
-            SELECT v.headline_id
-            FROM new_links l
-            JOIN link_targets t ON t.id = l.target_id
-            JOIN headline_variants v ON v.id = l.variant_id
-            WHERE {_HOST} IS NOT NULL
+            SELECT id FROM (SELECT * FROM new_ends EXCEPT SELECT * FROM known_ends) ends
             UNION
             SELECT v.headline_id
             FROM resolved_targets t

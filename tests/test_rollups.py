@@ -270,6 +270,35 @@ def test_what_a_list_appends_to_its_links_does_not_count(database: Engine) -> No
     assert rows(database, "SELECT count(*) FROM link_targets") == [(4,)]
 
 
+def test_another_link_to_the_same_path_is_told_by_a_few_links(database: Engine) -> None:
+    def ferry(number: int) -> Headline:
+        return Headline("Ferry is late", "Latest", None, f"https://gazette.example/ferry?page={number}")
+
+    load(database, listing(1, *map(ferry, range(3000))))
+    settle(database)
+    with database.begin() as connection:
+        connection.exec_driver_sql("ANALYZE")
+    load(database, listing(2, *map(ferry, range(2990, 3010))))
+    before = links_read(database)
+    settle(database)
+    assert links_read(database) - before < 500
+    assert rows(database, GENERIC) == []
+    load(database, listing(3, *(live("gazette.example", number, "Ferry is late") for number in (1, 2))))
+    settle(database)
+    assert rows(database, GENERIC) == [("Ferry is late",)]
+    assert differences(database) == {}
+
+
+def links_read(engine: Engine) -> int:
+    with engine.connect() as connection:
+        connection.exec_driver_sql("SELECT pg_stat_force_next_flush()")
+    [(count,)] = rows(
+        engine,
+        "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_user_tables WHERE relname = 'headline_links'",
+    )
+    return int(count)
+
+
 def test_a_headline_is_not_generic_by_targets_of_texts_that_left_it(database: Engine) -> None:
     cut, whole, other = (
         "Latest on the ferry strike …",
