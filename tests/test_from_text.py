@@ -132,6 +132,11 @@ NEWS = (
     "Library lends out its last typewriter after forty years",
     "Snow closes the upper valley road until further notice",
 )
+MORE_NEWS = (
+    "Council has no idea why a cow stands on the ring road",
+    "Choir without a conductor finds its beat at last",
+    "First picture of the dog that saved a village shop",
+)
 
 
 def listed(*below: str, above: tuple[str, ...] = ()) -> list[tuple[str | None, str]]:
@@ -139,6 +144,10 @@ def listed(*below: str, above: tuple[str, ...] = ()) -> list[tuple[str | None, s
     page = flat(*above, TITLE, *PARAGRAPHS, *below)
     assert page.body == list(PARAGRAPHS)
     return [(each.label, each.text) for each in page.headlines]
+
+
+def told_headlines(*lines: str) -> list[tuple[str | None, str]]:
+    return [(each.label, each.text) for each in flat(*lines).headlines]
 
 
 def under(label: str | None, *texts: str) -> list[tuple[str | None, str]]:
@@ -215,6 +224,102 @@ def test_an_unknown_label_above_a_first_number_is_one() -> None:
 def test_what_repeats_between_headlines_is_not_one() -> None:
     lines = [line for text in NEWS for line in ("Now playing next", text)]
     assert listed("Top stories", *lines) == under("Top stories", *NEWS)
+
+
+@pytest.mark.parametrize("text", ["Live updates", "Morning briefing", "Storks return"])
+def test_a_headline_of_two_words_stands_where_the_others_do(text: str) -> None:
+    lines = [*NEWS, text, *MORE_NEWS]
+    assert listed("Most read", *lines) == under("Most read", *lines)
+    timed = [line for each in lines for line in ("10:15", each)]
+    assert listed("Most read", *timed) == under("Most read", *lines)
+    ranked = [line for number, each in enumerate(lines, 1) for line in (str(number), each)]
+    assert listed("Most read", *ranked) == under("Most read", *lines)
+
+
+@pytest.mark.parametrize("text", ["Ann Lee", "Culture news"])
+def test_a_name_or_a_kicker_of_two_words_is_no_headline(text: str) -> None:
+    lines = [line for each in (*NEWS, *MORE_NEWS) for line in (text, each)]
+    assert listed("Most read", *lines) == under("Most read", *NEWS, *MORE_NEWS)
+    assert (("Most read"), text) not in listed("Most read", *NEWS, text, *MORE_NEWS)
+
+
+def test_one_short_line_more_than_between_the_entries_is_the_next_label() -> None:
+    kicked = [line for each in NEWS for line in ("Region", each)]
+    more = [line for each in MORE_NEWS for line in ("Region", each)]
+    assert listed("Most read", *NEWS, "Opinion", *MORE_NEWS) == [
+        *under("Most read", *NEWS),
+        *under("Opinion", *MORE_NEWS),
+    ]
+    assert listed("Most read", *kicked, *more) == under("Most read", *NEWS, *MORE_NEWS)
+
+
+def test_two_paragraphs_end_a_list_and_one_is_a_teaser() -> None:
+    teasers = [line for each in NEWS for line in (each, PARAGRAPHS[0])]
+    assert [text for _, text in told_headlines(TITLE, *PARAGRAPHS, "Tags", "Most read", *teasers)] == list(
+        NEWS
+    )
+    figures = ("Player ratings", "Borna: Stone 5; Mills 6, Ojo 6, Roy 4; Lee 8")
+    lines = (TITLE, *PARAGRAPHS, "Tags", "Read more", NEWS[0], *PARAGRAPHS[:2], *figures)
+    assert told_headlines(*lines) == under("Read more", NEWS[0])
+
+
+def test_titles_cut_to_a_length_are_headlines() -> None:
+    cut = [f"{text[:45]}..." for text in NEWS]
+    assert listed("Latest articles", *cut) == under("Latest articles", *cut)
+
+
+def test_a_prefix_with_a_colon_belongs_to_the_headline() -> None:
+    lines = [f"Analysis: {NEWS[0]}", f"[Video] {NEWS[1]}", f"Video | {NEWS[2]}"]
+    assert listed("Most read", *lines) == under("Most read", *lines[:2], NEWS[2])
+
+
+def test_the_picture_and_the_title_of_a_card_are_one() -> None:
+    doubled = [line for each in NEWS for line in (each, each, "Bob Roy Stone")]
+    assert listed("Most read", *doubled) == under("Most read", *NEWS)
+
+
+def test_a_menu_line_in_a_list_is_no_headline() -> None:
+    menu = ("Home", "World", "Books and the arts", "Magazine", "Shop")
+    lines = (NEWS[0], "Books and the arts", NEWS[1], "Books and the arts", NEWS[2])
+    assert listed("Most read", *lines, above=menu) == under("Most read", *NEWS)
+
+
+def test_names_with_roles_are_no_headlines_where_they_recur() -> None:
+    roles = ("Ann Lee, head of the board", "Bob Roy, lecturer", "Cara Mills, reader")
+    lines = [line for pair in zip(NEWS, roles, strict=True) for line in pair]
+    page = flat(TITLE, *PARAGRAPHS, "Latest", *lines)
+    assert [(each.text, each.byline) for each in page.headlines] == list(zip(NEWS, roles, strict=True))
+
+
+def test_who_paid_stands_below_an_advertisement() -> None:
+    lines = [
+        *(
+            "Markets",
+            NEWS[0],
+            "3 hours ago",
+            "Sponsored",
+            "Three charts that explain the price of private credit",
+        ),
+        *("Alder and Finch", "Business", NEWS[1], "4 hours ago"),
+    ]
+    assert listed("Read next", *lines) == under("Read next", *NEWS[:2])
+
+
+def test_notices_between_a_menu_and_the_footer_are_no_headlines() -> None:
+    menu = ("Newsroom", "Columnists", "Subscriptions", "Delivery", "Archive shop")
+    notices = (
+        "Ranking of the thousand largest firms",
+        "like us here too",
+        "News feeds for readers and mobile apps",
+    )
+    lines = ("Most read", *NEWS, *menu, *notices, "© 2024 Borna Courier")
+    assert listed(*lines) == under("Most read", *NEWS)
+
+
+def test_a_headline_with_its_date_between_paragraphs_is_no_paragraph() -> None:
+    page = flat(TITLE, *PARAGRAPHS, NEWS[0], "5 May 2024 14:40", *PARAGRAPHS)
+    assert page.body == [*PARAGRAPHS, *PARAGRAPHS]
+    assert [(each.label, each.text) for each in page.headlines] == [(None, NEWS[0])]
 
 
 def test_tables_scores_phones_and_menus_in_one_line_are_no_headlines() -> None:

@@ -552,6 +552,9 @@ class HeadlineReader:
             self._keep(entry, listed.label if listed else None)
 
     def _item(self, rows: Sequence[Row], index: int, row: Row) -> None:
+        if row.kind is Kind.SHORT and self._list and self._is_short_item(rows, index):
+            self._list.add(row.text, row, short_lines=0)
+            return
         if self._structural_label(rows, index):
             tag = _is_tag(rows, index)
             below_menu = tag and self._short_lines >= _MENU_ROWS
@@ -572,8 +575,6 @@ class HeadlineReader:
             self._close()
         elif listed.is_teaser(row):
             listed.fresh = False
-        elif row.kind is Kind.SHORT and self._is_short_item(rows, index):
-            listed.add(row.text, row, short_lines=0)
         elif row.kind is Kind.SHORT:
             if listed.fresh and word_count(row.text) >= 2 and is_name(row.text):
                 listed.entries[-1].name = row.text
