@@ -230,12 +230,14 @@ WITH seed AS MATERIALIZED (
     LIMIT :seed
 ), seeded AS MATERIALIZED (
     SELECT headline_id, {_SINCE} FROM seed t
+), least AS MATERIALIZED (
+    SELECT * FROM seeded ORDER BY sightings DESC, headline_id DESC OFFSET :limit - 1 LIMIT 1
 ), others AS MATERIALIZED (
     SELECT headline_id, {_SINCE}
     FROM headline_totals t
     WHERE last_seen_at >= :midnight
-      AND (sightings, headline_id) > (SELECT sightings, headline_id FROM seeded
-                                      ORDER BY sightings DESC, headline_id DESC OFFSET :limit - 1 LIMIT 1)
+      AND sightings >= (SELECT sightings FROM least)
+      AND (sightings > (SELECT sightings FROM least) OR headline_id > (SELECT headline_id FROM least))
       AND headline_id NOT IN (SELECT headline_id FROM seed)
 ), best AS MATERIALIZED (
     SELECT * FROM (SELECT * FROM seeded UNION ALL SELECT * FROM others) counted
