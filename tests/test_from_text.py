@@ -240,7 +240,6 @@ def test_a_headline_of_two_words_stands_where_the_others_do(text: str) -> None:
 def test_a_name_or_a_kicker_of_two_words_is_no_headline(text: str) -> None:
     lines = [line for each in (*NEWS, *MORE_NEWS) for line in (text, each)]
     assert listed("Most read", *lines) == under("Most read", *NEWS, *MORE_NEWS)
-    assert (("Most read"), text) not in listed("Most read", *NEWS, text, *MORE_NEWS)
 
 
 def test_one_short_line_more_than_between_the_entries_is_the_next_label() -> None:

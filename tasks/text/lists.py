@@ -22,6 +22,7 @@ _BESIDE = frozenset(
 _PARAGRAPHS = frozenset({Kind.PROSE, Kind.SENTENCE})
 _ITEMS = frozenset({Kind.HEADLINE, Kind.SENTENCE, Kind.SHORT, Kind.PROSE})
 _MENU = frozenset({Kind.SHORT, Kind.CATEGORY, Kind.FURNITURE})
+_FIGURES = frozenset({Kind.CLOCK, Kind.DATE, Kind.NUMBER})
 _PARTING = frozenset({Kind.CLOCK, Kind.NUMBER, Kind.READING, Kind.DATE, Kind.SHORT})
 _AHEAD = 8
 _MENU_ROWS = 4
@@ -453,7 +454,8 @@ class HeadlineReader:
             self._short_lines = self._menu.balance
             if self._menu.reached(row) and self._list:
                 self._close(menu=True)
-            self._take(rows, index, row)
+            if row.kind is not Kind.FURNITURE:
+                self._take(rows, index, row)
         self._close()
 
     def take(self, row: Row) -> None:
@@ -499,13 +501,13 @@ class HeadlineReader:
             case _:
                 pass
         if self._list:
-            if row.kind in (Kind.SHORT, Kind.CATEGORY):
+            if row.kind is Kind.SHORT or row.kind is Kind.CATEGORY:
                 self._list.short_lines += 1
-            elif row.kind in (Kind.NUMBER, Kind.CLOCK, Kind.DATE):
+            elif row.kind in _FIGURES:
                 self._list.beside = row.kind
             self._list.apart = self._list.apart or row.kind in _PARTING
-            if row.kind not in (Kind.CLOCK, Kind.DATE, Kind.NUMBER, Kind.FURNITURE):
-                self._list.kicker = row.kind in (Kind.SHORT, Kind.CATEGORY)
+            if row.kind not in _FIGURES:
+                self._list.kicker = row.kind is Kind.SHORT or row.kind is Kind.CATEGORY
 
     def _names_list(self, rows: Sequence[Row], index: int) -> bool:
         """Open the list that the short line above its first number names."""
@@ -601,13 +603,16 @@ class HeadlineReader:
         row, listed = rows[index], self._list
         if not (listed and listed.label and listed.entries and 0 < index < len(rows) - 1):
             return False
-        if len(row.text) < _LEAST_HEADLINE or word_count(row.text) < 2 or is_name(row.text):
+        if len(row.text) < _LEAST_HEADLINE or word_count(row.text) < 2:
             return False
         above, below = rows[index - 1].kind, rows[index + 1].kind
         if listed.beside is not None:
-            return above is listed.beside is below and (above is Kind.NUMBER or _reads_on(row.text))
+            beside = above is listed.beside is below
+            return beside and (above is Kind.NUMBER or _reads_on(row.text)) and not is_name(row.text)
+        if not listed.fresh or listed.gap != 0:
+            return False
         goes_on = all(is_strong(each) and _can_be_headline(each) for each in rows[index + 1 : index + 3])
-        return listed.fresh and listed.gap == 0 and goes_on and _reads_on(row.text)
+        return goes_on and _reads_on(row.text) and not is_name(row.text)
 
     def _renames(self, rows: Sequence[Row], index: int) -> bool:
         """True for one short line more than stands between the list's entries: the label of the next list.

@@ -397,6 +397,8 @@ def _worded(text: str, folded: str) -> Kind | None:
 
 def _ends_with_agency(text: str) -> bool:
     """`The minister on Sunday in Harbourton. EFE`."""
+    if not text[-1:].isupper():
+        return False
     sentence, stop, agency = text[-40:].rpartition(". ")
     return bool(stop) and len(sentence) > 10 and agency.isupper() and find_agency(agency) is not None
 
