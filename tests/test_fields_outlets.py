@@ -73,6 +73,59 @@ def test_outlet_is_taken_off(text: str, headline: str) -> None:
     assert strip_outlet(text) == headline
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("Monday", "am Montag", "Sábado", "Tonight", "March", "Ohio", "Deutschland", "Россия", "札幌"),
+        *("Leeds", "In Ohio", "Ohio, Texas", "Leeds vs Derby", "Dol United", "VfB Leskau", "Kreis Dol"),
+        *("North Arnavia", "Group A", "Part Two", "Berlin News", "Monday Morning"),
+    ],
+)
+def test_what_tells_headlines_apart_stays_behind_a_bar(name: str) -> None:
+    text = f"Storm closes the bridge at last | {name}"
+    assert strip_outlet(text) == text
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "Gormulus",
+            "Kestrel Bay Post",
+            "The Skerry",
+            "Le Phare d’Arvor",
+            "Western Quay Journal",
+            "Ana Kos",
+        ),
+        *(
+            "Chicago Tribune",
+            "The Northern Echo",
+            "Politics",
+            "Port Skerry Gazette",
+            "Boston Globe",
+            "WalesOnline",
+        ),
+    ],
+)
+def test_an_unknown_name_goes_behind_a_bar(name: str) -> None:
+    assert strip_outlet(f"Storm closes the bridge at last | {name}") == "Storm closes the bridge at last"
+
+
+def test_behind_a_series_title_only_an_outlet_goes() -> None:
+    assert (
+        strip_outlet("Election results and full coverage | Dol") == "Election results and full coverage | Dol"
+    )
+    assert (
+        strip_outlet("Election results and full coverage | BBC News") == "Election results and full coverage"
+    )
+
+
+def test_a_place_in_front_of_news_is_no_outlet() -> None:
+    text = "Berlin News: Kältewelle bringt Schnee"
+    assert strip_outlet(text) == text
+    assert strip_outlet("Dol News: Kältewelle bringt Schnee mit") == "Kältewelle bringt Schnee mit"
+
+
 def test_lists_hold_no_word_twice() -> None:
     for kind, names in json.loads(
         files("tasks.fields").joinpath("data/outlets.json").read_text("utf-8")

@@ -6,7 +6,7 @@ import re
 from functools import cache
 
 from tasks.fields.dates import find_dates, month_number
-from tasks.fields.lexicon import alternation, fold, start, words
+from tasks.fields.lexicon import alternation, fold, start, stopwords, words
 from tasks.fields.people import is_name
 
 MOST_HEADLINES = 1_000
@@ -43,13 +43,19 @@ def is_sponsored(text: str) -> bool:
         return False
     if start(folded, "sponsored_starts"):
         return True
-    tokens = folded.split()
-    return 1 < len(tokens) <= 3 and not words("sponsored_words").isdisjoint(tokens)
+    return (
+        " " in folded
+        and len(tokens := folded.split()) <= 3
+        and not words("sponsored_words").isdisjoint(tokens)
+    )
 
 
 _NUMBER = re.compile(
-    r"^(?:(?:#\d{1,2}|\d{1,2}[.):])\s*|0\d\s+|\d{1,2}\s\|\s)(?=[^\W\d_]|[\"'“‘«„»‹¿¡]|(?<=\s)\d[\d.,]*\s[^\W\d_])"
+    r"^(?:(?:#\d{1,2}|\d{1,2}[.):])\s*|0\d\s+|\d{1,2}\s\|\s"
+    r"|\d{1,2}\s(?=(?:The|An|Why|How|What|Who|When|Where|Warum|Wie|Pourquoi|Comment|Cómo|Qué)\s)"
+    r"|\d{1,2}(?=[A-ZÀ-Þ][a-zß-ÿ]{2,}\s(?:\S+\s){2})(?!\d+News))(?=[^\W\d_]|[\"'“‘«„»‹¿¡]|(?<=\s)\d[\d.,]*\s[^\W\d_])"
 )
+"""Without a mark, only where it can count nothing: `1 The storm nears`, `4Storm nears the coast`."""
 _CLOCK = re.compile(
     r"^(?:[01]?\d|2[0-3])(?::[0-5]\d(?!\d)\s?(?:uhr\b|h\b|[ap]\.?m\.?)?\s*[|·•–—-]?"
     r"|[.h][0-5]\d(?!\d)\s?(?:uhr\b|[|·•–—-]|[ap]\.?m\.?))\s*(?=\S)(?-i:(?![a-z]))",
@@ -89,6 +95,21 @@ def _shouted() -> re.Pattern[str]:
     )
     capital = r"[\"'“‘«„]?\s?(?:[^\W\d_a-zß-ÿ][a-zß-ÿ’']|[A-ZÀ-Þ]\s)"
     return re.compile(rf"^(?:{'|'.join(map(re.escape, kickers))})(?:\.\s+(?=\S)|(?:\s+|-|)(?={capital}))")
+
+
+@cache
+def _stopped() -> re.Pattern[str]:
+    """A kicker with a full stop: `Vidéo. Le maire`."""
+    kickers = sorted((kicker for kicker in words("kickers") if len(kicker) > 4), key=len, reverse=True)
+    return re.compile(
+        rf"^(?:{'|'.join(map(re.escape, kickers))})\.\s+(?-i:(?=[\"'“‘«„]?\s?[A-ZÀ-Þ]))", re.IGNORECASE
+    )
+
+
+_WIRE = re.compile(
+    r"^(?:(?:UPDATE|WRAPUP|RPT|REFILE|CORRECTED|EXCLUSIVE)\s?\d{0,2}\s?-\s?)+(?=[^\W\d_]|[\"'“‘])"
+)
+"""How agencies mark that they sent a text again: `UPDATE 2-Storm nears`."""
 
 
 @cache
@@ -233,9 +254,9 @@ def strip_decoration(text: str) -> str:
     if numbered and _says_enough(text[numbered.end() :]):
         text = text[numbered.end() :]
     if _LEAD.match(text):
-        text = _without_lead(text, _CLOCK, _category(), _kicker(), _category())
+        text = _without_lead(text, _CLOCK, _category(), _kicker(), _stopped(), _category())
     if text[:4].isupper():
-        text = _without_lead(text, _shouted())
+        text = _without_lead(text, _WIRE, _shouted())
     if _TRAIL.search(text, max(0, len(text) - _TAIL)):
         text = _without_age(_without_tail(text, _count(), _TIME_BEHIND, _reading()))
     return strip_trailing_date(text).strip(" \t\u00a0|•·")
@@ -255,11 +276,14 @@ def strip_credit(text: str) -> str:
         lead = _byline().search(words_behind[position])
         if lead:
             before = " ".join([*words_behind[:position], words_behind[position][: lead.start()]]).rstrip()
-            return before.rstrip(_MARKS) if _is_credit(before, lead, words_behind[position + 1 :]) else text
+            credit = _is_credit(before, lead, words_behind[position + 1 :])
+            return before.rstrip(_MARKS + ",") if credit else text
     return text
 
 
 _LONGEST_CREDIT = 8
+_LONGEST_NOUN = 3
+"""Words that may be a title which an author completes: `The Sea, by Jane Doe`."""
 _AND = re.compile(r",\s|\s(?:and|und|et|y|e|og|och|en|&)\s")
 _MARKS = " \t\u00a0|·•–—-"
 
@@ -283,6 +307,7 @@ def _is_credit(before: str, lead: re.Match[str], names: list[str]) -> bool:
     if lead.start() and lead[0].isupper() and before[-1].isupper():
         return False  # the end of a word in capitals: `TUKÅDI`
     marked = before[-1] in ".?!" or (before[-1] in _MARKS and before[-2:-1].isspace() | (before[-1] in "|·•"))
+    marked = marked or (before[-1] == "," and len(before.split()) > _LONGEST_NOUN)
     return marked or bool(lead.start()) or (lead[0][0].isupper() and _in_sentence_case(before))
 
 
@@ -322,7 +347,7 @@ _GLUED_DATE = re.compile(
 
 
 def strip_trailing_date(text: str) -> str:
-    """Text without a date at its end, glued or after a separator.
+    """Text without a date at its end: glued, after a separator, or as only templates print it.
 
     A date inside the sentence stays, and so does one that tells the pieces of a series apart:
     `Morning briefing | May 3, 2025`.
@@ -337,9 +362,9 @@ def strip_trailing_date(text: str) -> str:
         for dated in find_dates(tail[spot:]):
             if spot + dated.end == length and dated.precision != "month":
                 before = text[: cut + spot + dated.start]
-                if spot or _parted(before, dated.raw):
+                if spot or _parted(before, dated.raw) or _is_stamp(before, dated.raw):
                     before = before.rstrip(" |·•-–—,(")
-                    return text if len(before) < _LEAST or _is_serial(before) else before
+                    return text if len(before) < _LEAST or is_serial(before) else before
     return text
 
 
@@ -349,11 +374,35 @@ def _parted(before: str, date: str) -> bool:
     return mark in "|·•-–—)(" or (mark == "," and not any(sign.isalpha() for sign in date))
 
 
-def _is_serial(title: str) -> bool:
-    """True for the title of a series, which only its date completes."""
-    folded = f" {fold(title)} "
-    if title.isascii() and len(folded.split()) < 4:
+_STAMP = re.compile(r"(?!May|\d+\sMay)(?:[A-Z][a-z]{2}\s\d{1,2},|\d{1,2}\s[A-Z][a-z]{2})\s\d{4}")
+"""As templates print a date, and sentences do not: a month of three letters without a point, and the year."""
+
+
+def _is_stamp(before: str, date: str) -> bool:
+    """True for a template's date without a mark, unless a sentence leads up to it: `opens on Mar 3, 2026`."""
+    if not _STAMP.fullmatch(date):
+        return False
+    last = fold(before).rpartition(" ")[2].rstrip(",")
+    return last not in words("telling_days") and not any(last in common for common in stopwords().values())
+
+
+_STOP = re.compile(r"[:;,.!?()\[\]\"|]")
+
+
+@cache
+def _dated_titles() -> tuple[frozenset[str], tuple[str, ...]]:
+    """Single words, and what is looked for as it stands: phrases, and words of scripts without spaces."""
+    dated = words("dated_titles")
+    unspaced = {word for word in dated if word[0] > "\u3000"}
+    phrases = {f" {word} " for word in dated - unspaced if not word.isalpha()}
+    return dated, (*unspaced, *phrases)
+
+
+def is_serial(title: str) -> bool:
+    """True for the title of a series, which only its date, place or team completes."""
+    found = _STOP.sub(" ", fold(title)).split()
+    if title.isascii() and len(found) < 4:
         return True
-    return any(
-        f" {word} " in folded or (word[0] > "\u3000" and word in folded) for word in words("dated_titles")
-    )
+    single, standing = _dated_titles()
+    folded = f" {' '.join(found)} "
+    return not single.isdisjoint(found) or any(phrase in folded for phrase in standing)

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
 
-from tasks.fields.lexicon import fold, words
+from tasks.fields.dates import month_number
+from tasks.fields.labels import is_serial
+from tasks.fields.lexicon import fold, start, words
 
 _SEPARATOR = re.compile(
     r"(?P<bar>[|¦│｜]|(?:::|//)(?<=\s..)(?=\s))|(?P<mark>(?:--(?<=\s..)|[-–—·•»«›/](?<=\s.))(?=\s))"
@@ -29,6 +31,8 @@ _RUNNING = frozenset(
 )
 """Words of a headline that is capitalised throughout: `What To Expect In The World`, `New Review`."""
 _NO_NAME = frozenset(',;?!…"“”')
+_JOINT = re.compile(r"\s*[,/&+]\s*|\s(?:and|und|et|y|e|en|og|och|vs?\.?|gegen|contre|contra)\s")
+_PREPOSITIONS = frozenset(["in", "on", "for", "am", "im", "en", "à", "em", "no", "na", "w", "v", "в", "на"])
 _MIN_GENERIC_WORDS = 4
 """A title of fewer words may be a rubric (`Live updates | Dol`), which only its other part tells apart."""
 
@@ -105,9 +109,10 @@ def _sounds_like_one(name: str) -> bool:
 def strip_outlet(text: str) -> str:
     """The headline without an outlet's name before or behind it; the text itself where there is none.
 
-    Behind a vertical bar any short name goes, since nothing else is written there; behind a dash only
-    what reads as an outlet: `Tariffs hurt - minister` stays whole. Behind a name that was taken off, a
-    section goes too: `… - Crime - The Guardian`.
+    Behind a vertical bar any short name goes, unless it is known to tell one headline from another
+    (`School closings for Monday | Ohio`) or the title is a series'; behind a dash only what reads as an
+    outlet: `Tariffs hurt - minister` stays whole. Behind a name that was taken off, a section goes too:
+    `… - Crime - The Guardian`.
 
     >>> strip_outlet("Ferry cut to two sailings | Skerry Post")
     'Ferry cut to two sailings'
@@ -132,21 +137,56 @@ def _strip_once(text: str, named: bool) -> str:
     last = separators[-1]
     title, name = text[: last.start()].rstrip(), text[last.end() :].strip()
     tight = last["colon"] and not text[last.start() - 1].isspace()  # `Title: Name` may be `Who: what`
-    outlet = _is_known(name) if tight else is_outlet(name)
+    outlet = _is_known(name) if tight else _may_go(name)
     if _is_title(title) and (outlet or _is_aside(name, title, last, named)):
         return title
     first = separators[0]
     name, title = text[: first.start()].strip(), text[first.end() :].lstrip()
-    if is_outlet(name) and _is_title(title) and (not first["colon"] or _is_long(title)):
+    if _may_go(name) and _is_title(title) and (not first["colon"] or _is_long(title)):
         return title
     return title if named and first["mark"] and fold(name) in words("categories") else text
+
+
+def _may_go(name: str) -> bool:
+    """True for an outlet's name that is not a place's with `News` behind it: `Berlin News: …`."""
+    return is_outlet(name) and (_is_known(name) or not _is_telling(fold(name)))
+
+
+@lru_cache(maxsize=4096)
+def _tells_apart(name: str) -> bool:
+    """True for what tells headlines of one wording apart: a place, team, day or part, alone or joined."""
+    folded = fold(name).strip(" .")
+    lead, end = start(folded, "name_leads"), folded.rpartition(" ")[2]
+    if (lead and folded[lead:].strip()) or (end != folded and end in words("name_ends")):
+        return True
+    return any(_is_telling(part) for part in [folded, *_JOINT.split(folded)])
+
+
+def _is_telling(name: str) -> bool:
+    if name in _telling():
+        return True
+    parts = name.split()
+    if len(parts) > 1 and {parts[0], parts[-1]} & words("news_words"):
+        parts = [part for part in parts if part not in words("news_words")]
+    elif parts[:1] and parts[0] in _PREPOSITIONS:
+        parts = parts[1:]
+    return " ".join(parts) in _telling() or bool(parts and all(_is_day(part) for part in parts))
+
+
+def _is_day(word: str) -> bool:
+    return word in words("telling_days") or month_number(word) is not None
+
+
+@cache
+def _telling() -> frozenset[str]:
+    return words("telling_days") | words("countries") | words("regions") | words("cities") | words("clubs")
 
 
 def _is_aside(name: str, title: str, separator: re.Match[str], named: bool) -> bool:
     """True for a name that is no part of the news because of what parts it from the title."""
     mark = separator["mark"]
     if separator["bar"] or (mark in {"»", "›"} and not set("«‹") & set(title)) or (named and mark == "--"):
-        return _is_long(title) and _is_bare_name(name)
+        return _is_long(title) and _is_bare_name(name) and not _tells_apart(name) and not is_serial(title)
     return named and mark is not None and fold(name) in words("categories")
 
 
