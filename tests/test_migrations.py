@@ -44,7 +44,8 @@ def differences(engine: Engine) -> list[Any]:
     with engine.connect() as connection:
         options = {"compare_type": True, "compare_server_default": True, "include_object": compared}
         context = MigrationContext.configure(connection, opts=options)
-        return compare_metadata(context, metadata)
+        found: list[Any] = compare_metadata(context, metadata)
+        return found
 
 
 def test_migrated_is_declared(migrated: Engine) -> None:
