@@ -88,6 +88,19 @@ def test_frequent_words_are_found_the_other_way_round(
     assert search_headlines(newsroom, "ferry or bridge", limit=1) == few[:1]
 
 
+def test_words_without_spaces_between_them_are_found_inside_a_text(database: Engine) -> None:
+    tea, coast = "台湾紅茶の故郷、日月潭を歩く", "夜行列車が北の海岸に戻る"
+    shown = [Headline(text, None, None, None) for text in (tea, coast, "100% 台湾 tea")]
+    load(database, extracted(1, headlines=shown))
+    settle(database)
+    found = {words: [row.text for row in search_headlines(database, words)] for words in
+             ("台湾紅茶", "日月潭 紅茶", "海岸", "台湾 100%", "紅茶 海岸", "茶_")}  # fmt: skip
+    assert found == {
+        "台湾紅茶": [tea], "日月潭 紅茶": [tea], "海岸": [coast], "台湾 100%": ["100% 台湾 tea"],
+        "紅茶 海岸": [], "茶_": [],
+    }  # fmt: skip
+
+
 def test_an_empty_database_has_no_headlines(database: Engine) -> None:
     assert list_headlines(database) == top_headlines(database) == search_headlines(database, "ferry") == []
     assert top_headlines(database, since=date(2026, 3, 1)) == []

@@ -8,6 +8,7 @@ where no page states one.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 
@@ -157,13 +158,19 @@ LIMIT :limit
 def search_headlines(engine: Engine, words: str, *, limit: int = 20) -> list[HeadlineRow]:
     """Sidebar headlines by the words of their text, most seen first, in the way of web searches.
 
-    All words must occur; `"quoted words"` must follow each other; `or` between words, `-word` for none.
+    All words must occur; `"quoted words"` must follow each other; `or` between words, `-word` for none. Words
+    of a script that is written without spaces (Chinese, Japanese, Thai …) are found inside longer ones, and
+    so is all that is searched for beside them; without quotes, `or` and `-`.
 
     Raises:
         ConfigError: too many of them.
     """
     asked = {"words": search_words(words), "limit": limit}
     with engine.connect() as connection:
+        if _UNSPACED.search(words):
+            parts = words.replace("\0", " ").split()
+            held = text(_MOST_SEEN_HOLDING).bindparams(parts=parts, limit=limit)
+            return records(connection, held, HeadlineRow)
         rare = connection.scalars(text(_MATCHES), asked | {"limit": FREQUENT}).all()
         if len(rare) < FREQUENT:
             return records(connection, text(_MOST_SEEN).bindparams(ids=rare, limit=limit), HeadlineRow)
@@ -171,6 +178,9 @@ def search_headlines(engine: Engine, words: str, *, limit: int = 20) -> list[Hea
 
 
 _MATCH = "to_tsvector('simple', h.text) @@ websearch_to_tsquery('simple', :words)"
+
+_UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
+"""Letters of scripts without spaces between words, of which full-text search knows whole sentences only."""
 
 _MATCHES = f"SELECT h.id FROM headlines h WHERE {_MATCH} LIMIT :limit"  # noqa: S608  our own names
 
@@ -184,6 +194,11 @@ LIMIT :limit
 """  # noqa: S608  our own names
 
 _MOST_SEEN_MATCHES = _MOST_SEEN.replace("t.headline_id = ANY(:ids)", _MATCH)
+
+_MOST_SEEN_HOLDING = _MOST_SEEN.replace(
+    "t.headline_id = ANY(:ids)",
+    "NOT EXISTS (SELECT FROM unnest(CAST(:parts AS text[])) part WHERE strpos(h.text, part) = 0)",
+)
 
 
 def top_headlines(engine: Engine, *, since: date | None = None, limit: int = 20) -> list[HeadlineRow]:
