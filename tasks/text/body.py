@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from tasks.text.rows import Kind, Row, is_terminated, text_size
+from tasks.text.rows import Kind, Row, is_terminated, stands_beside_item, text_size
 
 # What a row adds to a stretch of rows that might be the body, in characters. Prose pays for what stands
 # between two paragraphs; lists, menus and footers cost more than their teasers bring.
@@ -91,6 +91,7 @@ _INLINE_ITEMS = 5
 _INLINE_LINKS = 2
 _TIMES = frozenset({Kind.CLOCK, Kind.DATE})
 _LONG = 150
+_ABOVE_INLINE = frozenset({Kind.PROSE, Kind.SENTENCE, Kind.FURNITURE, Kind.CAPTION})
 _LISTED = frozenset({Kind.HEADLINE, Kind.FURNITURE, Kind.NUMBER, Kind.CLOCK, Kind.DATE, Kind.CATEGORY})
 
 
@@ -98,29 +99,35 @@ def _inline_lists(rows: Sequence[Row]) -> set[int]:
     """Rows of short labelled lists that stand between two paragraphs: they do not end the body."""
     found: set[int] = set()
     for index, row in enumerate(rows):
-        if (
-            row.kind is not Kind.LABEL
-            or not index
-            or rows[index - 1].kind not in _PARAGRAPHS | {Kind.FURNITURE}
-        ):
+        if row.kind is not Kind.LABEL or not index or rows[index - 1].kind not in _ABOVE_INLINE:
             continue
-        stop, items = index + 1, 0
+        stop, items, long, plain, dated = index + 1, 0, False, True, False
         if stop < len(rows) and rows[stop].kind is Kind.LABEL:
             stop += 1
-        while stop < len(rows) and rows[stop].kind in _LISTED:
+        while stop < len(rows) and (rows[stop].kind in _LISTED or stands_beside_item(rows, stop)):
             items += rows[stop].kind is Kind.HEADLINE
+            long, plain = long or rows[stop].long, plain and rows[stop].kind in _LISTED
+            dated = dated or rows[stop].kind is Kind.DATE
             if items > _INLINE_ITEMS or stop > index + 4 * _INLINE_ITEMS:
                 break
             stop += 1
+        if long and stop + 1 < len(rows) and rows[stop].kind is Kind.SHORT:
+            stop, plain = stop + 1, False  # a crosshead
         if (
             stop + 1 < len(rows)
             and rows[stop].kind in _PARAGRAPHS
+            and (plain or (long and not dated and _is_resumed(rows, stop)))
             and (rows[stop + 1].kind is not Kind.HEADLINE or _goes_on(rows, stop))
         ):
             found.update(range(index, stop))
     for index in inline_links(rows):
         found.update((index, index + 1 if rows[index + 1].kind in _TIMES else index - 1))
     return found
+
+
+def _is_resumed(rows: Sequence[Row], index: int) -> bool:
+    """True for a paragraph that is no teaser: a long one, or one above another."""
+    return rows[index].kind is Kind.PROSE or rows[index + 1].kind in _PARAGRAPHS
 
 
 def inline_links(rows: Sequence[Row]) -> frozenset[int]:
@@ -155,9 +162,10 @@ def _resumes(rows: Sequence[Row], index: int) -> bool:
 
 
 def _goes_on(rows: Sequence[Row], index: int) -> bool:
-    """True for a long paragraph above a crosshead."""
+    """True for a paragraph above a crosshead; above what may be a headline, for a long one."""
     below = rows[index + 2].kind if index + 2 < len(rows) else None
-    return below in _PARAGRAPHS and text_size(rows[index].text[:_LONG]) >= _LONG
+    crosshead = not rows[index + 1].long and below is Kind.PROSE
+    return crosshead or (below in _PARAGRAPHS and text_size(rows[index].text[:_LONG]) >= _LONG)
 
 
 _PARAGRAPHS = frozenset({Kind.PROSE, Kind.SENTENCE})

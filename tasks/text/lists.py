@@ -13,7 +13,7 @@ from schemas.records import Headline
 from tasks.fields.labels import is_label, label_text, split_label, strip_decoration
 from tasks.fields.lexicon import alternation, fold, stopwords, words
 from tasks.fields.people import is_name, split_authors
-from tasks.text.rows import Kind, Row, is_terminated, word_count
+from tasks.text.rows import Kind, Row, is_terminated, stands_beside_item, word_count
 
 _BESIDE = frozenset(
     {Kind.CLOCK, Kind.NUMBER, Kind.CATEGORY, Kind.READING, Kind.DATE, Kind.FURNITURE, Kind.CREDIT}
@@ -40,7 +40,7 @@ _NETWORK = re.compile(
 )
 _COUNTED = re.compile(r"(?<=[^\W\d_]|[»”’\"?!)」])\d{1,4}$")
 _TIME_BEHIND = re.compile(
-    r"(?:\s?[·|•]\s?(?=[^·|•]{0,24}\d)[^·|•]{1,40})+$|\s?[(（]\d{1,2}:\d{2}[)）]$|(?<=\D)(?:\d{4}年)?\d{1,2}月\d{1,2}日(?:\s?\d{1,2}:\d{2})?$"
+    r"(?:\s?[·|•]\s?(?=[^·|•]{0,24}\d)[^·|•]{1,40})+$|\s?[(（]\d{1,2}:\d{2}[)）]$|(?<=[^\W\d_]|[»”’\"?!)])\d{1,2}\s?min\.?$|(?<=\D)(?:\d{4}年)?\d{1,2}月\d{1,2}日(?:\s?\d{1,2}:\d{2})?$"
 )
 _PREFIX = re.compile(r"(?:[^\W\d_][^\d:|\[\]]{2,24}:|[\[【][^\d\]】]{1,16}[\]】])\s?$")
 """`Analysis: ` and `[Video] ` in front belong to the title; what only stands beside it does not."""
@@ -127,12 +127,21 @@ def inline_items(rows: Sequence[Row], index: int, end: int) -> int:
     """
     position, strong = index + 1, 0
     while position < end and (
-        rows[position].kind in _BESIDE or rows[position].kind is Kind.LABEL or _is_item(rows[position])
+        rows[position].kind in _BESIDE
+        or rows[position].kind is Kind.LABEL
+        or _is_item(rows[position])
+        or stands_beside_item(rows, position)
     ):
         strong += is_strong(rows[position])
         position += 1
     last = rows[position - 1]
-    crosshead = strong and last.kind in (Kind.HEADLINE, Kind.SHORT) and not is_strong(last) and position < end
+    crosshead = (
+        strong
+        and last.kind in (Kind.HEADLINE, Kind.SHORT)
+        and not is_strong(last)
+        and not (last.kind is Kind.SHORT and is_name(last.text))
+        and position < end
+    )
     return position - 1 if crosshead else position
 
 
@@ -184,6 +193,8 @@ class _List:
     """The number or time that last stood beside an entry."""
     short_lines: int = 0
     """Short lines since the last entry."""
+    badges: set[str] = field(default_factory=set)
+    """The short lines so far, folded: what recurs among the entries is a badge, no label."""
     after_paid: bool = False
     """Whether the entry above was an advertisement: below it stands who paid."""
 
@@ -272,6 +283,7 @@ class _List:
         if self.strong < self.least or (menu and 2 * self.strong < len(self.entries)):
             return []
         self._drop_head()
+        self._drop_first_kicker()
         self._drop_tail(1 if menu else 2)
         self._take_off(_TIME_BEHIND, 0.5, 2)
         self._take_off(_COUNTED, 0.5, _REGULAR)
@@ -296,6 +308,14 @@ class _List:
             and all(is_strong(entry.row) for entry in self.entries[head:])
         ):
             del self.entries[:head]
+
+    def _drop_first_kicker(self) -> None:
+        """Leave out a kicker as long as a headline, where all other entries have a short one."""
+        if len(self.entries) <= _REGULAR or is_strong(self.entries[0].row):
+            return
+        first, *rest = self.entries[1:]
+        if is_strong(first.row) and not first.apart and not first.kicker and all(e.kicker for e in rest):
+            del self.entries[0]
 
     def _drop_tail(self, least: int) -> None:
         """Leave out the short lines at the end of a list of long ones: what stands below it."""
@@ -351,7 +371,13 @@ def _whole_label(rows: Sequence[Row], index: int) -> str:
     """The label at `index`, and the word in the next row that belongs to it: `RELATED`, `POSTS`."""
     text = rows[index].text
     following = rows[index + 1] if index + 1 < len(rows) else None
-    if following and following.kind is Kind.SHORT and is_label(joined := f"{text} {following.text}"):
+    alone = not following or following.text.endswith(":")
+    if (
+        following
+        and not alone
+        and following.kind is Kind.SHORT
+        and is_label(joined := f"{text} {following.text}")
+    ):
         return label_text(joined)
     return label_text(text)
 
@@ -363,6 +389,11 @@ def _is_tag(rows: Sequence[Row], index: int) -> bool:
         return False
     numbered = any(row.kind is Kind.NUMBER for row in rows[index + 1 : index + 3])
     return not numbered and not rows[index].text.endswith(":")
+
+
+def _ends_above_label(rows: Sequence[Row], index: int) -> bool:
+    """True for the link to all news below a list: the next list's label follows."""
+    return index + 1 < len(rows) and rows[index + 1].kind is Kind.LABEL and opens_list(rows, index + 1)
 
 
 def _reads_on(text: str) -> bool:
@@ -467,6 +498,8 @@ class HeadlineReader:
             case Kind.LABEL if self._list and self._is_under_label(rows, index):
                 if self._unlabelled:
                     self._list.label = label_text(row.text)
+            case Kind.LABEL if self._list and self._list.entries and _ends_above_label(rows, index):
+                self._close()
             case Kind.LABEL if opens_list(rows, index):
                 self._open(_whole_label(rows, index))
             case Kind.CATEGORY | Kind.SHORT if _is_hashtag(row) and index and _is_hashtag(rows[index - 1]):
@@ -503,6 +536,7 @@ class HeadlineReader:
         if self._list:
             if row.kind is Kind.SHORT or row.kind is Kind.CATEGORY:
                 self._list.short_lines += 1
+                self._list.badges.add(row.folded)
             elif row.kind in _FIGURES:
                 self._list.beside = row.kind
             self._list.apart = self._list.apart or row.kind in _PARTING
@@ -627,6 +661,7 @@ class HeadlineReader:
             or gap is None
             or listed.short_lines != gap
             or is_strong(row)
+            or (row.kind is Kind.SHORT and row.folded in listed.badges)
             or len(row.text) > _LABEL_LENGTH
             or word_count(row.text) > _LABEL_WORDS
             or is_terminated(row.text)
@@ -663,6 +698,8 @@ class HeadlineReader:
             )
             or word_count(row.text) > 5
             or is_terminated(row.text)
+            or (self._list and row.folded in self._list.badges)
+            or self._is_badge(rows, index)
         ):
             return False
         found = strong = 0
@@ -681,6 +718,19 @@ class HeadlineReader:
             if found == _CARDS:
                 return strong >= (1 if self._unlabelled else 2)
         return False
+
+    def _is_badge(self, rows: Sequence[Row], index: int) -> bool:
+        """True for a word in capitals right below the list's label: `PRIME`."""
+        listed, text = self._list, rows[index].text
+        return bool(
+            listed
+            and listed.label
+            and not listed.entries
+            and index
+            and rows[index - 1].kind is Kind.LABEL
+            and text.isupper()
+            and word_count(text) == 1
+        )
 
     def _byline(self, text: str) -> None:
         listed = self._list

@@ -36,7 +36,7 @@ from tasks.text.head import (
     take_dates,
 )
 from tasks.text.lists import HeadlineReader, inline_items, is_strong, menu_texts, opens_list
-from tasks.text.rows import Kind, Row, make_rows, text_size, word_count
+from tasks.text.rows import Kind, Row, make_rows, text_size, unspoken, word_count
 from tasks.text.runs import join_runs
 
 _DATE_PREFIX = re.compile(r"\s?date ((?:19|20)\d\d(?:-\d\d){0,2})(?=\s|$)\s?")
@@ -59,7 +59,7 @@ def extract_text(text: str, url: str | None, fetched_at: datetime | None) -> Ext
     prefix, lines = _date_prefix(lines)
     if not lines:
         return Extraction(is_article=False, reason="empty")
-    rows = make_rows(join_runs(lines[:_MOST_LINES]))
+    rows = make_rows(join_runs(unspoken(lines[:_MOST_LINES])))
     language = detect_language(
         " ".join(row.text for row in rows if row.kind in (Kind.PROSE, Kind.SENTENCE))[:6000]
     )

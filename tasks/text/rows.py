@@ -73,6 +73,7 @@ _DIGIT = re.compile(r"\d")
 _SPOKEN = re.compile(
     r"list (?:of \d+ items?|\d+ of \d+)|end of list|\d+ ?(?:/|of) ?\d+"
 )  # for screen readers
+_SPOKEN_START = re.compile(r"list (?:of \d+ items?$|\d+ of \d{1,2}\s*)", re.IGNORECASE)
 _DESKS = re.compile(r"\s*(?:,|&|/|\band\b|\bund\b|\bet\b|\by\b|\be\b|\bve\b|\bи\b)\s*")
 _DATED_LENGTH = 160
 _NUMBER = re.compile(r"#?\d{1,4}[.):]?")
@@ -87,7 +88,7 @@ _HASHTAGS = re.compile(r"#[^\W\d]\S*(?:\s#?\S+){0,2}")
 _BAR = re.compile(r"\s*\|\s*|\s+[•·]\s+")
 _BAR_WORDS = {2: 1, 3: 3}
 """Most words of an entry, by how many entries there are; four where there are more."""
-_LONGEST_NAME = 60
+_LONGEST_NAME, _NAME_WORDS = 60, 4
 _BY = re.compile(r"(?:by|von|par|por|di|door|av|af)\s")
 _LED_NAME = re.compile(r"(?:[Bb]y|[Vv]on|[Pp]ar|[Pp]or|[Dd]oor)(?=[A-ZÀ-Þ])")
 _SCORE = re.compile(
@@ -100,8 +101,11 @@ _MARKS = re.compile(r"[\W_]+")
 _TERMINAL = re.compile(r"[.!?…。！？।؟][\"'”’»)\]]{0,3}$|[.!?…。！？।؟][\"”’»]?\s?\[\d+\]$")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _DENSE = re.compile(r"[\u0590-\u08ff]")
-_CRUMBS = re.compile(r"\s+[/»>›→|]\s+|\s*[»›|]\s*")
+_CRUMBS = re.compile(r"\s+[/»>›→|]\s+|\s*[»›>|]\s*")
 _URL = re.compile(r"(?:https?://|www\.)\S+")
+_PARTING = " |/·•–—-,:"
+_PLACE_WORDS, _TOPIC_WORDS = 5, 2
+_VIEWS = re.compile(r"\d[\d.,]{0,8}\s?[km]?\s[^\W\d_]+(?:ing|ed)\snow")  # `31.2k viewing now`
 _CLOCK = re.compile(
     r"(?:(?:at|um|à|às|a las|klo?\.?)\s)?(?:[01]?\d|2[0-3])(?:[:.h][0-5]\d){1,2}\s?(?:[ap]\.?m\.?|uhr|hrs|h)?"
     r"\s?\(?(?:[a-zа-яi]{2,4}(?:[+-]\d{1,2})?)?\)?|\d{1,2}\s?[ap]m",
@@ -146,6 +150,33 @@ def _ago() -> re.Pattern[str]:
 
 
 @cache
+def _said_ago() -> re.Pattern[str]:
+    """A time before now with the word that says so; more may follow it."""
+    units, ago = alternation("ago_units"), alternation("ago")
+    number = r"(?:\d{1,3}|an?|un[ae]?|ein(?:er|em)?)"
+    return re.compile(
+        rf"(?<!\w)(?:(?:{ago})\s{number}\s?(?:{units})|{number}\s?(?:{units})\.?\s(?:{ago}))(?!\w)\.?"
+    )
+
+
+def _is_placed_ago(text: str) -> bool:
+    """`News 2 hours ago`, `Topic // 2 hours ago`, `2 hours ago — In Harbourton`: when, and where."""
+    lowered = text.lower()
+    found = _said_ago().search(lowered) if len(lowered) == len(text) else None
+    if not found or (found.start() and found.end() < len(text)):
+        return False
+    beside = text[: found.start()] or text[found.end() :]
+    place = beside.strip(_PARTING)
+    parted = len(place) < len(beside.strip())
+    return (
+        place[:1].isupper()
+        and word_count(place) <= (_PLACE_WORDS if parted else _TOPIC_WORDS)
+        and not is_terminated(place)
+        and (parted or place.istitle() or fold(place) in words("categories"))
+    )
+
+
+@cache
 def _updated_ago() -> re.Pattern[str]:
     """`9 hours agoUpdated 6 hours ago`: what stands behind the word."""
     return re.compile(rf"(?<=\w)\s?(?:{alternation('updated')})\s(?=.*\d)")
@@ -157,34 +188,54 @@ def _category_clock() -> re.Pattern[str]:
     return re.compile(r"[^\W\d_][^\d]{2,24}\s?(?:[01]?\d|2[0-3]):[0-5]\d")
 
 
+def unspoken(lines: Sequence[Line]) -> list[Line]:
+    """Lines without what is said to screen readers in front of them: `list 1 of 4Title`."""
+    kept = []
+    for line in lines:
+        text = line.text
+        if text[:4].lower() == "list" and (text := _SPOKEN_START.sub("", text)) == "":
+            continue
+        kept.append(line if text is line.text else Line(text, line.gap))
+    return kept
+
+
 def make_rows(lines: Sequence[Line]) -> list[Row]:
     """A row for each line; a line that runs a date or credit into a headline becomes two."""
     rows: list[Row] = []
     for line in _led(lines):
         for number, text in enumerate(_split_glued(line.text)):
             rows.append(make_row(text, 0 if number else line.gap))
-    return _captioned(_credited_bylines(_prompts(rows)))
+    return _pictured(_captioned(_credited_bylines(_prompts(rows))))
 
 
 def _led(lines: Sequence[Line]) -> Iterator[Line]:
-    """`Published on` or `Read time:` above its value becomes one line with it."""
+    """`Published on` or `Read time:` above its value becomes one line with it, so does `Stories by`."""
     lead: Line | None = None
     for line in lines:
         if lead and _is_value(line.text):
             yield Line(f"{lead.text.rstrip(' :')}: {line.text}", lead.gap)
             lead = None
             continue
+        if lead and _names_author(lead.text, line.text):
+            yield Line(f"{lead.text} {line.text}", lead.gap)
+            lead = None
+            continue
         if lead:
             yield lead
         name = fold(line.text[:40]).rstrip(" :")
         led = len(line.text) <= 40 and any(
-            name in words(kind) for kind in ("published", "updated", "reading")
+            name in words(kind) for kind in ("published", "updated", "reading", "list_label_starts")
         )
         lead = line if led else None
         if not led:
             yield line
     if lead:
         yield lead
+
+
+def _names_author(lead: str, text: str) -> bool:
+    """True for the name below `Stories by`."""
+    return 2 <= word_count(text) <= _NAME_WORDS and fold(lead) in words("list_label_starts") and is_name(text)
 
 
 def _is_value(text: str) -> bool:
@@ -244,7 +295,7 @@ def _simple(text: str, folded: str) -> Kind | None:
         return Kind.FURNITURE
     if text.startswith("#") and _HASHTAGS.fullmatch(text):
         return Kind.CATEGORY
-    if _NUMBER.fullmatch(text):
+    if _NUMBER.fullmatch(text) or _VIEWS.fullmatch(folded):
         return Kind.NUMBER
     if _SPOKEN.fullmatch(folded):
         return Kind.FURNITURE
@@ -252,6 +303,8 @@ def _simple(text: str, folded: str) -> Kind | None:
         digits = _DIGIT.search(folded)
         # the count of comments may be glued behind it
         if (digits or not _ONE.isdisjoint(folded.split())) and _ago().fullmatch(folded.rstrip("0123456789")):
+            return Kind.CLOCK
+        if digits and _is_placed_ago(text):
             return Kind.CLOCK
         if digits and len(parts := _updated_ago().split(folded)) == 2 and all(map(_ago().fullmatch, parts)):
             return Kind.CLOCK
@@ -475,6 +528,18 @@ def _is_role(text: str) -> bool:
     return fold(role).endswith(tuple(words("roles"))) and is_name(name.strip())
 
 
+def stands_beside_item(rows: Sequence[Row], index: int) -> bool:
+    """True for the kicker above a headline, and for its author's name below: parts of a list's item."""
+    row = rows[index]
+    if row.kind is Kind.BYLINE:
+        return rows[index - 1].kind is Kind.HEADLINE
+    if row.kind is not Kind.SHORT:
+        return False
+    if index + 1 < len(rows) and rows[index + 1].kind is Kind.HEADLINE:
+        return True
+    return rows[index - 1].long and word_count(row.text) >= 2 and is_name(row.text)
+
+
 def text_size(text: str) -> int:
     """Length in Latin letters: scripts that write syllables or no vowels say as much in fewer."""
     if text.isascii():
@@ -559,4 +624,22 @@ def _captioned(rows: list[Row]) -> list[Row]:
             row.kind = Kind.FURNITURE
             if rows[index + 1].kind in (Kind.HEADLINE, Kind.SENTENCE, Kind.PROSE, Kind.SHORT):
                 rows[index + 1].kind = Kind.CAPTION
+    return rows
+
+
+_BELOW_CAPTION = frozenset({Kind.PROSE, Kind.SENTENCE, Kind.LABEL, Kind.GLUED})
+
+
+_INITIALLED = re.compile(r"[A-ZÀ-Þ]\.\s?[A-ZÀ-Þ]")
+
+
+def _pictured(rows: list[Row]) -> list[Row]:
+    """Captions between paragraphs: shown twice (as alternative text, too), or above `I. Lastname`."""
+    for above, one, two, below in zip(rows, rows[1:], rows[2:], rows[3:], strict=False):
+        if not one.long or above.kind is not Kind.PROSE:
+            continue
+        if below.kind is Kind.PROSE and _INITIALLED.match(two.text) and is_name(two.text):
+            one.kind, two.kind = Kind.CAPTION, Kind.CREDIT
+        elif one.text == two.text and below.kind in _BELOW_CAPTION and one.kind is two.kind is Kind.HEADLINE:
+            one.kind = two.kind = Kind.CAPTION
     return rows
