@@ -462,3 +462,40 @@ def test_capture_time_bounds_what_is_a_date() -> None:
     text = "\n".join(["Old harbour crane to come down", "Published: 08/04/2024", *PARAGRAPHS])
     assert extract_text(text, None, None).published_at == "2024-08-04"
     assert extract_text(text, None, datetime(2024, 4, 10, tzinfo=UTC)).published_at == "2024-04-08"
+
+
+@pytest.mark.parametrize(
+    "beside",
+    ["Sports | 10 min ago", "News 2 hours ago", "Há 23 minutos — Em Vale do Itamiri", "World // 1 hour ago"],
+)
+def test_a_time_with_a_place_is_no_headline(beside: str) -> None:
+    headlines = ["Ferry runs aground off the northern cape", "Council votes to keep the old market hall"]
+    listed = [row for headline in headlines for row in (headline, beside)]
+    text = "\n".join(["Old harbour crane to come down", *PARAGRAPHS, "Latest stories", *listed])
+    assert [each.text for each in extract_text(text, None, None).headlines] == headlines
+
+
+def test_a_time_inside_a_headline_is_part_of_it() -> None:
+    headlines = ["Diver lost 3 days ago is found alive", "2 hours ago the bridge was still standing here"]
+    text = "\n".join(["Old harbour crane to come down", *PARAGRAPHS, "Latest stories", *headlines])
+    assert [each.text for each in extract_text(text, None, None).headlines] == headlines
+
+
+def test_the_body_goes_on_below_a_list_with_kickers_and_names() -> None:
+    listed = ["Related stories", "Harbour:", "The lighthouse that moved nine inches", "By Ann Lee"]
+    text = "\n".join(["Old harbour crane to come down", *PARAGRAPHS, *listed, *reversed(PARAGRAPHS)])
+    record = extract_text(text, None, None)
+    assert record.body == [*PARAGRAPHS, *reversed(PARAGRAPHS)]
+    assert [(each.label, each.text, each.byline) for each in record.headlines] == [
+        ("Related stories", "The lighthouse that moved nine inches", "Ann Lee")
+    ]
+
+
+def test_marks_for_screen_readers_are_no_part_of_headlines() -> None:
+    listed = ["list of 2 items", "list 1 of 2Photos: The women milling barley by hand"]
+    listed += ["list 2 of 2Ships wait 26 days to unload their grain", "end of list"]
+    text = "\n".join(["Old harbour crane to come down", *PARAGRAPHS, "Recommended stories", *listed])
+    assert [each.text for each in extract_text(text, None, None).headlines] == [
+        "Photos: The women milling barley by hand",
+        "Ships wait 26 days to unload their grain",
+    ]

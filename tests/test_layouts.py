@@ -119,7 +119,7 @@ def table(scores: dict[str, tuple[Counts, Counts]]) -> str:
 
 
 # Precision and recall of the headlines, and F1 of the body, over all cases of a set together.
-FLOORS = {"d": (0.95, 0.96, 0.93), "h": (0.92, 0.94, 0.90), "x": (0.94, 0.96, 0.90)}
+FLOORS = {"d": (0.95, 0.96, 0.93), "h": (0.92, 0.94, 0.90), "x": (0.94, 0.96, 0.90), "y": (0.88, 0.97, 0.90)}
 
 
 @pytest.mark.parametrize("chosen", sorted(FLOORS))

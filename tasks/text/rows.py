@@ -209,10 +209,10 @@ def make_rows(lines: Sequence[Line]) -> list[Row]:
 
 
 def _led(lines: Sequence[Line]) -> Iterator[Line]:
-    """`Published on` or `Read time:` above its value becomes one line with it, so does `Stories by`."""
+    """`Read time:` above its value becomes one line with it, `Stories by` above its name."""
     lead: Line | None = None
     for line in lines:
-        if lead and _is_value(line.text):
+        if lead and _leads_value(lead.text) and _is_value(line.text):
             yield Line(f"{lead.text.rstrip(' :')}: {line.text}", lead.gap)
             lead = None
             continue
@@ -222,10 +222,7 @@ def _led(lines: Sequence[Line]) -> Iterator[Line]:
             continue
         if lead:
             yield lead
-        name = fold(line.text[:40]).rstrip(" :")
-        led = len(line.text) <= 40 and any(
-            name in words(kind) for kind in ("published", "updated", "reading", "list_label_starts")
-        )
+        led = len(line.text) <= 40 and (_leads_value(line.text) or _leads_name(line.text))
         lead = line if led else None
         if not led:
             yield line
@@ -233,9 +230,20 @@ def _led(lines: Sequence[Line]) -> Iterator[Line]:
         yield lead
 
 
+def _leads_value(text: str) -> bool:
+    name = fold(text).rstrip(" :")
+    return any(name in words(kind) for kind in ("published", "updated", "reading"))
+
+
+def _leads_name(text: str) -> bool:
+    """True for `Stories by`."""
+    folded = fold(text)
+    return folded in words("list_label_starts") and bool(_BY.match(folded.rpartition(" ")[2] + " "))
+
+
 def _names_author(lead: str, text: str) -> bool:
     """True for the name below `Stories by`."""
-    return 2 <= word_count(text) <= _NAME_WORDS and fold(lead) in words("list_label_starts") and is_name(text)
+    return _leads_name(lead) and 2 <= word_count(text) <= _NAME_WORDS and is_name(text)
 
 
 def _is_value(text: str) -> bool:
