@@ -225,8 +225,7 @@ def list_headlines(limit: int, json_output: bool) -> None:
 
     with database() as engine:
         rows = list_headlines(engine, limit=limit)
-        nothing = "" if rows else f"No sidebar headlines.{waiting(engine)}"
-    show_headlines(rows, json_output, nothing)
+        show_headlines(engine, rows, json_output, "No sidebar headlines.")
 
 
 @headlines.command("top")
@@ -249,9 +248,9 @@ def top_headlines(since: date | None, limit: int, json_output: bool) -> None:
 
     with database() as engine:
         rows = top_headlines(engine, since=since, limit=limit)
-        when = f" since {since}" if since else ""
-        nothing = "" if rows else f"No sidebar headlines{when}.{waiting(engine)}"
-    show_headlines(rows, json_output, nothing)
+        show_headlines(
+            engine, rows, json_output, f"No sidebar headlines{f' since {since}' if since else ''}."
+        )
 
 
 @headlines.command("search")
@@ -273,19 +272,15 @@ def search_headlines(words: tuple[str, ...], limit: int, json_output: bool) -> N
 
     with database() as engine:
         rows = search_headlines(engine, " ".join(words), limit=limit)
-    show_headlines(rows, json_output, "No sidebar headline matches.")
+        show_headlines(engine, rows, json_output, "No sidebar headline matches.")
 
 
-def waiting(engine: Engine) -> str:
-    """A sentence about batches that a killed run has left without settling their headlines; else nothing."""
+def show_headlines(engine: Engine, rows: Sequence[Any], json_output: bool, nothing: str) -> None:
+    """Print sidebar headlines and what their times mean; or that there are none, and what may be why."""
     from tasks.postgres.query import count_unsettled
 
-    batches = count_unsettled(engine)
-    return f" {batches:,} loaded batches wait for broadsheet maintain, or the next run." if batches else ""
-
-
-def show_headlines(rows: Sequence[Any], json_output: bool, nothing: str) -> None:
-    """Print sidebar headlines, and what their times mean."""
+    if not rows and (batches := count_unsettled(engine)):
+        nothing += f" {batches:,} loaded batches wait for broadsheet maintain, or the next run."
     show_rows(rows, HEADLINE_COLUMNS, json_output, nothing)
     if rows and not json_output:
         click.echo(TIME_BASIS, err=True)
@@ -328,10 +323,10 @@ def show_headline(headline: int, plot: Path | None, limit: int, json_output: boo
         if draw and plot:
             with _destination(plot) as stream:
                 draw(engine, found.id, stream, plot.suffix[1:].lower())
+        if json_output:
+            print_json(found)
+            return
         reworded = any(text.headline_id != found.id for text in revisions(engine, str(found.id), limit=100))
-    if json_output:
-        print_json(found)
-        return
     click.echo(facts(shown_fields(found, HEADLINE_FACTS)))
     for heading, rows, count, columns in (
         ("Wordings", found.wordings, found.wording_count, WORDING_COLUMNS),

@@ -184,20 +184,23 @@ _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u
 
 _MATCHES = f"SELECT h.id FROM headlines h WHERE {_MATCH} LIMIT :limit"  # noqa: S608  our own names
 
-_MOST_SEEN = f"""
-SELECT {_ROW}, t.sightings
-FROM headline_totals t
-JOIN headlines h ON h.id = t.headline_id
-WHERE t.headline_id = ANY(:ids)
-ORDER BY t.sightings DESC, h.id DESC
-LIMIT :limit
-"""  # noqa: S608  our own names
 
-_MOST_SEEN_MATCHES = _MOST_SEEN.replace("t.headline_id = ANY(:ids)", _MATCH)
+def _most_seen(condition: str) -> str:
+    """The headlines that meet a condition, most seen first."""
+    return f"""
+        SELECT {_ROW}, t.sightings
+        FROM headline_totals t
+        JOIN headlines h ON h.id = t.headline_id
+        WHERE {condition}
+        ORDER BY t.sightings DESC, t.headline_id DESC
+        LIMIT :limit
+        """  # noqa: S608  our own names
 
-_MOST_SEEN_HOLDING = _MOST_SEEN.replace(
-    "t.headline_id = ANY(:ids)",
-    "NOT EXISTS (SELECT FROM unnest(CAST(:parts AS text[])) part WHERE strpos(h.text, part) = 0)",
+
+_MOST_SEEN = _most_seen("t.headline_id = ANY(:ids)")
+_MOST_SEEN_MATCHES = _most_seen(_MATCH)
+_MOST_SEEN_HOLDING = _most_seen(
+    "NOT EXISTS (SELECT FROM unnest(CAST(:parts AS text[])) part WHERE strpos(h.text, part) = 0)"
 )
 
 
@@ -212,14 +215,7 @@ def top_headlines(engine: Engine, *, since: date | None = None, limit: int = 20)
         return records(connection, asked, HeadlineRow)
 
 
-_TOP = f"""
-SELECT {_ROW}, t.sightings
-FROM headline_totals t
-JOIN headlines h ON h.id = t.headline_id
-WHERE t.sightings > 0
-ORDER BY t.sightings DESC, t.headline_id DESC
-LIMIT :limit
-"""  # noqa: S608  our own names
+_TOP = _most_seen("t.sightings > 0")
 
 _COUNTED = """
 (SELECT coalesce(sum(d.sightings), 0)::bigint

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from schemas.errors import ConfigError
+from schemas.migrations.views import create_views, drop_views
 
 revision = "0003"
 down_revision = "0002"
@@ -353,7 +354,8 @@ def upgrade() -> None:
         [sa.text("to_tsvector('simple'::regconfig, text)")],
         postgresql_using="gin",
     )
-    _replace_views(VIEWS)
+    drop_views(VIEWS)
+    create_views(VIEWS)
 
 
 def downgrade() -> None:
@@ -367,7 +369,8 @@ def downgrade() -> None:
         raise ConfigError(
             f"{dropped:,} sightings were dropped: without the rollups nothing would be left of them."
         )
-    _replace_views({name: BEFORE[name] for name in VIEWS})
+    drop_views(VIEWS)
+    create_views({name: BEFORE[name] for name in VIEWS})
     op.drop_index("headlines_search_idx", table_name="headlines")
     _index_keys(truncated=200, whole=200)
     op.create_index(
@@ -394,16 +397,3 @@ def _index_keys(*, truncated: int, whole: int) -> None:
         op.create_index(
             name, "headlines", [sa.text(f"left(key, {characters})")], postgresql_where=sa.text(which)
         )
-
-
-def _replace_views(views: dict[str, tuple[str, str, dict[str, str]]]) -> None:
-    for name, (create, comment, columns) in views.items():
-        op.execute(f"DROP VIEW {name}")
-        op.execute(create)
-        op.execute(f"COMMENT ON VIEW {name} IS {_quoted(comment)}")
-        for column, said in columns.items():
-            op.execute(f"COMMENT ON COLUMN {name}.{column} IS {_quoted(said)}")
-
-
-def _quoted(comment: str) -> str:
-    return "'" + comment.replace("'", "''") + "'"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from alembic import op
+from schemas.migrations.views import create_views, drop_views
 
 revision = "0004"
 down_revision = "0003"
@@ -182,17 +182,8 @@ VIEWS = {
 
 
 def upgrade() -> None:
-    for name, (create, comment, columns) in VIEWS.items():
-        op.execute(create)
-        op.execute(f"COMMENT ON VIEW {name} IS {_quoted(comment)}")
-        for column, said in columns.items():
-            op.execute(f"COMMENT ON COLUMN {name}.{column} IS {_quoted(said)}")
+    create_views(VIEWS)
 
 
 def downgrade() -> None:
-    for name in VIEWS:
-        op.execute(f"DROP VIEW {name}")
-
-
-def _quoted(comment: str) -> str:
-    return "'" + comment.replace("'", "''") + "'"
+    drop_views(VIEWS)
