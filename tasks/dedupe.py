@@ -137,7 +137,10 @@ def _digest(texts: Iterable[str]) -> str:
 
 
 class _Table(dict[int, str | None]):
-    """What `str.translate` makes of a code point, worked out when it is first met."""
+    """What `str.translate` makes of a code point, worked out when it is first met.
+
+    Kept for the plane of the living scripts only: a page of a million other code points leaves nothing.
+    """
 
     def __init__(self, known: dict[int, str], meaning: Callable[[str, str], str | None]) -> None:
         super().__init__(known)
@@ -145,8 +148,10 @@ class _Table(dict[int, str | None]):
 
     def __missing__(self, code: int) -> str | None:
         character = chr(code)
-        self[code] = self._meaning(character, unicodedata.category(character))
-        return self[code]
+        meaning = self._meaning(character, unicodedata.category(character))
+        if code < 0x10000:
+            self[code] = meaning
+        return meaning
 
 
 def _visible(character: str, category: str) -> str | None:

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from tasks.dedupe import _FOLDED, _VISIBLE, headline_key
 from tasks.extract import extract_page
 from tasks.html.bounds import bounded
 
@@ -76,3 +77,10 @@ def test_a_long_value_is_not_many_attributes() -> None:
     assert bounded(page) == page
     many = " ".join(f"a{n}=1" for n in range(5_000))
     assert bounded(f"<p>one</p><p {many}>two</p>") == "<p>one</p><p>two</p>"
+
+
+def test_a_million_code_points_leave_nothing_behind() -> None:
+    for first in range(0x20000, 0x110000, 0x4000):
+        headline_key("".join(map(chr, range(first, first + 500))))
+    assert max(_FOLDED) < 0x10000
+    assert max(_VISIBLE) < 0x10000
