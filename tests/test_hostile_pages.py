@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 
 import pytest
+from selectolax.lexbor import LexborHTMLParser
 
 from tasks.dedupe import _FOLDED, _VISIBLE, headline_key
 from tasks.extract import extract_page
+from tasks.html.blocks import NAME_READ, segment
 from tasks.html.bounds import bounded
 
 STORY = (
@@ -84,3 +86,10 @@ def test_a_million_code_points_leave_nothing_behind() -> None:
         headline_key("".join(map(chr, range(first, first + 500))))
     assert max(_FOLDED) < 0x10000
     assert max(_VISIBLE) < 0x10000
+
+
+def test_of_the_names_of_elements_only_the_start_is_kept() -> None:
+    page = f'<div class="{"k " * 50_000}" id="{"i" * 50_000}"><p>A paragraph of some words.</p></div>'
+    [block] = segment(LexborHTMLParser(page))
+    names = [block.place.named, block.place.parent.named if block.place.parent else ""]
+    assert NAME_READ < max(map(len, names)) < 3 * NAME_READ

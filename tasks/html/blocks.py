@@ -33,6 +33,10 @@ _LONGEST_NOSCRIPT = 5_000
 _MOST_DEPTH = 120
 
 
+NAME_READ = 1_000
+"""Characters of a class or an id that are looked at: what caches keep of them is bounded by it."""
+
+
 @dataclass(slots=True, eq=False)
 class Place:
     """An element that holds blocks."""
@@ -119,7 +123,8 @@ def _walk(place: Place, blocks: list[Block], depth: int) -> None:
             or attributes.get("aria-hidden") == "true"
             or bool(style and _HIDDEN.search(style))
         )
-        named = f" {attributes.get('class') or ''} {attributes.get('id') or ''} ".lower()
+        classes, own_id = attributes.get("class") or "", attributes.get("id") or ""
+        named = f" {classes[:NAME_READ]} {own_id[:NAME_READ]} ".lower()
         if "tag-" in named or "category-" in named:
             named = _TOPICS.sub("", named)
         link = attributes.get("href") if tag == "a" else place.link

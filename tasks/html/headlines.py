@@ -13,7 +13,7 @@ from selectolax.lexbor import LexborNode
 from tasks.clean import letters
 from tasks.fields.labels import MOST_HEADLINES, is_label, is_sponsored
 from tasks.fields.people import split_authors, strip_byline_start
-from tasks.html.blocks import Block, Place
+from tasks.html.blocks import NAME_READ, Block, Place
 from tasks.html.body import weigh
 from tasks.html.cards import (
     SHORTEST,
@@ -445,7 +445,7 @@ def is_byline(block: Block) -> bool:
     own = block.nodes[0].attributes.get("class") if block.nodes[0].tag != "-text" else None
     return (
         _names_author(block.place.named)
-        or bool(own and _names_author(own.lower()))
+        or bool(own and _names_author(own[:NAME_READ].lower()))
         or (
             len(block.raw.split()) <= 8
             and strip_byline_start(block.raw)[1]
