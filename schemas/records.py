@@ -316,7 +316,7 @@ class RunReport:
     """What a run did: what the summary shows and `--json` prints."""
 
     run_id: int
-    state: Literal["completed", "partial", "failed"]
+    state: Literal["completed", "partial", "failed", "interrupted"]
     counts: Counts = Counts()
     ignored: int = 0
     skipped: int = 0

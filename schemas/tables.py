@@ -138,14 +138,18 @@ class Run(Counted, Base):
 
     __tablename__ = "runs"
     __table_args__ = (
-        CheckConstraint("state IN ('running', 'completed', 'partial', 'failed')", name="state"),
+        CheckConstraint(
+            "state IN ('running', 'completed', 'partial', 'failed', 'interrupted')", name="state"
+        ),
         CheckConstraint(BALANCED, name="outcomes"),
         {"comment": "Runs of a flow and what they did."},
     )
 
     id: Mapped[Id]
     kind: Mapped[str] = column("The flow: ingest, backfill …")
-    state: Mapped[str] = column("running, completed, partial (something was quarantined) or failed.")
+    state: Mapped[str] = column(
+        "running, completed, partial (something was quarantined), failed or interrupted (stopped)."
+    )
     parameters: Mapped[dict[str, Any]] = column("What the run was asked for.")
     flow_run_id: Mapped[str | None] = column("Id of the run in Prefect.")
     extractor: Mapped[str] = column("Version of the extractor.")
@@ -490,6 +494,10 @@ class QuarantineEntry(Base):
     __tablename__ = "quarantine"
     __table_args__ = (
         Index("quarantine_open_idx", "reason", postgresql_where=text("resolved_at IS NULL")),
+        CheckConstraint(
+            "resolution IN ('loaded', 'dismissed') AND (resolution IS NULL) = (resolved_at IS NULL)",
+            name="resolution",
+        ),
         {"comment": "Pages that could not be read, processed or stored; one row each, however often tried."},
     )
 
@@ -514,7 +522,39 @@ class QuarantineEntry(Base):
     last_seen_at: Mapped[datetime] = column("When it last failed.", server_default=text("now()"))
     run_id: Mapped[int | None] = reference("runs", "The run in which it last failed.", index=True)
     batch_id: Mapped[int | None] = reference("batches", "The batch in which it last failed.", index=True)
-    resolved_at: Mapped[datetime | None] = column("When it was loaded after all; NULL while it is open.")
+    resolved_at: Mapped[datetime | None] = column(
+        "When it was loaded after all, or dismissed; NULL while it is open."
+    )
+    resolution: Mapped[str | None] = column("How: loaded or dismissed; NULL while it is open.")
+
+
+# --- kept bytes -------------------------------------------------------------------------------------
+
+
+class KeptFile(Base):
+    """A WARC file with the raw bytes of pages."""
+
+    __tablename__ = "kept_files"
+    __table_args__ = {  # noqa: RUF012
+        "comment": "WARC files that hold the raw bytes of pages, written by runs with --keep-pages."
+    }
+
+    id: Mapped[SmallId]
+    uri: Mapped[str] = column("Where it is.", unique=True)
+    kept_at: Mapped[datetime] = column("When it was entered.", server_default=text("now()"))
+
+
+class KeptPage(Base):
+    """Where the raw bytes of a page are kept."""
+
+    __tablename__ = "kept_pages"
+    __table_args__ = {  # noqa: RUF012
+        "comment": "Where the raw bytes of pages are kept: one place each, however often they were captured."
+    }
+
+    digest: Mapped[bytes] = column("Digest of the raw bytes: pages.digest.", primary_key=True)
+    record_offset: Mapped[int] = column("Where its record begins in the file, in stored bytes.")
+    file_id: Mapped[int] = reference("kept_files", "The file.", type_=Integer, index=True)
 
 
 # --- staging ----------------------------------------------------------------------------------------

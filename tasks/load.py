@@ -173,7 +173,7 @@ def _quarantine(
         connection.execute(
             update(QuarantineEntry)
             .where(QuarantineEntry.key == func.any(sorted(resolved)), QuarantineEntry.resolved_at.is_(None))
-            .values(resolved_at=func.now())
+            .values(resolved_at=func.now(), resolution="loaded")
         )
     if failed:
         place = {"run_id": run_id, "batch_id": batch_id}
@@ -188,6 +188,7 @@ def _quarantine(
                     "attempts": QuarantineEntry.attempts + entry.excluded.attempts,
                     "last_seen_at": func.now(),
                     "resolved_at": None,
+                    "resolution": None,
                 },
             ),
             rows,
