@@ -2,7 +2,9 @@
 
 Each worker is a plain subprocess at the other end of a socket pair of its own, so that whatever happens
 to one never reaches another, and its end shows at once as the end of its stream. The page in hand when
-a worker ends is the first one whose outcome has not come.
+a worker ends is the first one whose outcome has not come. A worker may have been killed from outside, by
+the kernel short of memory or by an operator: its page is tried once more, and condemned when a second
+worker dies of it.
 """
 
 from __future__ import annotations
@@ -87,6 +89,7 @@ class ExtractionPool:
         seconds = 0.0
         kept = 0
         place = Place()
+        suspect: Place | None = None
         worker = self._idle.get()
         try:
             while True:
@@ -109,7 +112,9 @@ class ExtractionPool:
                         if isinstance(outcome, Rejection) and outcome.reason == PageOutOfMemory.reason:
                             break  # what filled the memory may stay there: go on in a fresh process
                 except PageError as error:
-                    if place.verdict is None:
+                    if isinstance(error, WorkerDied) and place.verdict is None and place != suspect:
+                        suspect = place
+                    elif place.verdict is None:
                         place = replace(place, verdict=error)
                     elif (stuck := unread_unit(batch, place)) is not None:
                         # Not even reading that record is possible: go on with what comes after its unit.

@@ -26,10 +26,16 @@ import tasks.batch
 whole = tasks.batch.extract_page
 
 def faulty(content, *arguments, **keywords):
+    if b"FAULT-count" in content:
+        with open(os.environ["KILLED"], "a") as tries:
+            tries.write("x")
     if b"FAULT-segfault" in content:
         ctypes.string_at(0)
     if b"FAULT-exit" in content:
         os._exit(3)
+    if b"FAULT-killed-once" in content and not os.path.exists(os.environ["KILLED"]):
+        open(os.environ["KILLED"], "x").close()
+        os.kill(os.getpid(), 9)
     if b"FAULT-sleep" in content:
         time.sleep(60)
     if b"FAULT-swallow" in content:
@@ -58,6 +64,7 @@ QUICK = Limits(page_seconds=0.3, worker_bytes=1 << 30)
 def faults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "sitecustomize.py").write_text(FAULTS)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("KILLED", str(tmp_path / "killed"))
 
 
 @pytest.fixture
@@ -139,21 +146,27 @@ def test_accept_is_counted_across_a_death(pool: ExtractionPool) -> None:
     assert [each.origin_record for each in result.pages] == [0, 2]
 
 
-def test_a_killed_worker_costs_at_most_the_page_in_hand(faults: None) -> None:
+def test_killed_workers_that_are_idle_cost_nothing(faults: None) -> None:
     with ExtractionPool(2, Limits()) as pool:
         pool.extract_batch(batch(""))
-        for worker in list(pool._running):  # idle ones: nothing is lost
+        for worker in list(pool._running):
             os.kill(worker._process.pid, signal.SIGKILL)
         time.sleep(0.2)
         assert rejected(pool.extract_batch(batch("", ""))) == {}
 
-        running = pool.submit(batch("", "FAULT-sleep", "", limits=Limits(page_seconds=30)))
-        time.sleep(1.0)
-        for worker in list(pool._running):
-            os.kill(worker._process.pid, signal.SIGKILL)
-        result = running.result(timeout=30)
-    assert rejected(result) == {1: "worker_died"}
-    assert len(result.pages) == 2
+
+def test_a_page_whose_worker_is_killed_is_tried_once_more(pool: ExtractionPool) -> None:
+    result = pool.extract_batch(batch("", "FAULT-killed-once", "", accept=2))
+    assert rejected(result) == {}
+    assert [each.origin_record for each in result.pages] == [0, 1], "each once, and no more than wanted"
+    assert (result.read, result.ignored) == (2, 1)
+
+
+@pytest.mark.parametrize(("fault", "tries"), [("exit", 2), ("sleep", 1), ("loop-in-c", 1), ("memory", 1)])
+def test_only_a_death_gets_a_second_try(pool: ExtractionPool, tmp_path: Path, fault: str, tries: int) -> None:
+    result = pool.extract_batch(batch("", f"FAULT-count FAULT-{fault}", ""))
+    assert list(rejected(result)) == [1]
+    assert len((tmp_path / "killed").read_text()) == tries
 
 
 def test_batches_run_side_by_side_from_many_threads(faults: None) -> None:
