@@ -20,6 +20,7 @@ MAY_IMPORT_DATABASE = (
     "tasks.ledger",
     "tasks.load",
     "tasks.maintain",
+    "tasks.recover",
     "tasks.replay",
     "tasks.settle",
     STEPS,
