@@ -13,7 +13,8 @@ from multiprocessing.synchronize import Barrier, Event
 from operator import itemgetter
 
 import pytest
-from captures import content, empty, extracted, of, rows
+from captures import empty, extracted, of, rows
+from content import content
 from sqlalchemy import Engine
 
 from schemas.records import Batch, Counts, ExtractedPage, Headline
@@ -144,6 +145,6 @@ def test_four_loading_processes_and_one_that_settles(seed: int, settings: Settin
     assert together.read == (LOADERS - 1) * len(pages)
     assert together.read - together.unchanged == len(pages) == alone.read - alone.unchanged
     assert together.loaded == alone.loaded == len(in_order["articles"])
-    assert len(in_order["sightings"]) == SLOTS * len(pages)
+    assert len(in_order["headline_sightings"]) == SLOTS * len(pages)
     keys = "SELECT count(merged_into), count(article_id), count(*) FILTER (WHERE generic) FROM headlines"
     assert min(rows(database, keys)[0]) > 0, "nothing merged, linked or generic: the test shows too little"

@@ -8,7 +8,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from captures import content, empty, extracted, load, rows
+from captures import empty, extracted, load, rows
+from content import content
 from sqlalchemy import Engine
 
 from schemas.records import Counts, ExtractedPage, Headline
