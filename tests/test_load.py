@@ -199,8 +199,12 @@ def test_any_order_and_any_batches_give_the_same(database: Engine) -> None:
     assert all(other == seen[0] for other in seen[1:])
     assert len(seen[0]["headline_sightings"]) == 5 * len(pages)
     shown = seen[0]["headlines"]
-    assert any("'merged_into': None" not in row for row in shown), "nothing was merged: the test shows too little"
-    assert any("'article_id': None" not in row for row in shown), "nothing was linked: the test shows too little"
+    assert any("'merged_into': None" not in row for row in shown), (
+        "nothing was merged: the test shows too little"
+    )
+    assert any("'article_id': None" not in row for row in shown), (
+        "nothing was linked: the test shows too little"
+    )
 
 
 def test_loaders_side_by_side(database: Engine) -> None:
