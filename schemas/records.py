@@ -61,11 +61,16 @@ class Input:
     """A file or stream that holds pages."""
 
     uri: str
-    """`file:///…`; standard input is first spooled to a file of the archive, named by its digest."""
+    """`file:///…`, `s3://…`, `gs://…` or `https://…`, without credentials or query; standard input is first
+    spooled to a file of the archive, named by its digest."""
     fingerprint: str
-    """Hex digest of URI + size + mtime."""
+    """Hex digest of URI + size + mtime, or what the store states instead of that."""
     format: Format
     compression: Literal["", "gz", "zst"] = ""
+    address: str = field(default="", repr=False)
+    """What to open where it is not `uri`: a URL with its query, which no row may have, or a link's target."""
+    version: str = ""
+    """What the object must still be when it is read: its ETag, generation or time of modification."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +89,8 @@ class Part:
     """Where the record after this part starts, for an input that can seek; else 0."""
     payload: bytes | None = None
     """The records themselves, each behind its lengths, where the worker cannot seek to them."""
+    unreadable: str | None = None
+    """What kept the planner from reading on behind these records, where it may go well another time."""
     damage: str | None = None
     """What stopped the reading right after these records, when the input is cut or damaged."""
     byte_count: int = 0
@@ -106,6 +113,13 @@ class Skipped:
 
     input: Input
     parts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unmatched:
+    """An input about to be read, of which the path pattern says nothing."""
+
+    input: Input
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +163,25 @@ class Batch:
     parts: tuple[Part, ...] = ()
     pages: tuple[Page, ...] = ()
     """Pages handed over whole (replay from the archive) instead of parts to open."""
+    replace: bool = False
+    """The pages are stored, and what they say now replaces what they said."""
     selection: Selection = Selection()
     limits: Limits = Limits()
     accept: int | None = None
     """Take at most this many pages (what is left of `--limit`); further ones are ignored."""
+    keep: str | None = None
+    """A directory to spool the raw bytes of every page to, for `--keep-pages`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spooled:
+    """A page whose raw bytes a worker has written to a file of its spool directory."""
+
+    key: bytes
+    digest: bytes
+    file: str
+    offset: int
+    size: int
 
 
 # --- extract ---------------------------------------------------------------------------------------
@@ -236,6 +265,7 @@ class ExtractedPage:
     """`tasks.dedupe.headline_key` of each placement, in the same order."""
     title_key: str | None = None
     """The same of the title of an article: how sidebar headlines find it where no link does."""
+    kept: Spooled | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +284,7 @@ class Rejection:
     content_type: str | None = None
     content: bytes | None = None
     """The raw bytes, for the archive; None where there are none to keep (or too many)."""
+    kept: Spooled | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +300,12 @@ class BatchResult:
     """Records that are no page, or that the selection left out."""
     seconds: float = 0.0
     """CPU seconds the worker spent on it."""
+
+    @property
+    def spooled(self) -> list[Spooled]:
+        """The pages whose raw bytes were spooled."""
+        found = [page.kept for page in self.pages] + [rejection.kept for rejection in self.rejections]
+        return [spooled for spooled in found if spooled is not None]
 
 
 # --- load ------------------------------------------------------------------------------------------
@@ -312,6 +349,17 @@ class LoadReport:
 
 
 @dataclass(frozen=True, slots=True)
+class Replayed:
+    """What became of quarantined entries that were tried again, by their ids."""
+
+    loaded: tuple[int, ...] = ()
+    failed: tuple[int, ...] = ()
+    """Quarantined once more."""
+    unavailable: tuple[int, ...] = ()
+    """They gave no page: gone from archive and input alike, or as unreadable as before."""
+
+
+@dataclass(frozen=True, slots=True)
 class RunReport:
     """What a run did: what the summary shows and `--json` prints."""
 
@@ -328,3 +376,5 @@ class RunReport:
     sightings: int = 0
     seconds: float = 0.0
     message: str = ""
+    replayed: Replayed | None = None
+    """Of a run that tried quarantined pages again."""

@@ -4,7 +4,7 @@ The planner opens only what holds many pages. It hands over references; where re
 middle (one gzip member, zstd), it reads the records itself and hands those over.
 """
 
-# ruff: noqa: PTH100, PTH116, PTH118, PTH207, PTH208
+# ruff: noqa: PTH100, PTH114, PTH116, PTH118, PTH207, PTH208
 # os.path costs a fraction of pathlib, and directories hold a million pages.
 
 from __future__ import annotations
@@ -12,16 +12,21 @@ from __future__ import annotations
 import glob
 import hashlib
 import os
+import secrets
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import islice
-from typing import Literal, NamedTuple, Protocol
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
-from schemas.errors import ConfigError, DamagedInput
-from schemas.records import Batch, Format, Input, KnownPart, Limits, Part, Selection, Skipped
-from tasks.inputs.containers import Record, Stream, pack_record, path_of, record_limit, take_record, uri_of
-from tasks.inputs.path_pattern import compile_pattern
+from schemas.errors import ConfigError, DamagedInput, InputError
+from schemas.records import Batch, Format, Input, KnownPart, Limits, Part, Selection, Skipped, Unmatched
+from tasks.inputs.containers import Record, Stream, pack_record, record_limit, take_record
+from tasks.inputs.path_pattern import PathFacts, compile_pattern, read_path
+from tasks.inputs.storage import is_ranged, is_remote, look_up, name_of, open_input, sentence, uri_of
+
+if TYPE_CHECKING:
+    from tasks.inputs.stores import Stored
 
 BATCH_PAGES = 500
 BATCH_BYTES = 32 * 1024 * 1024
@@ -36,6 +41,8 @@ _FORMATS: dict[str, Format] = {
     "warc": "warc",
     "wet": "warc",
 }
+_PAGES = ("txt", "html")
+"""Formats of which an input is one page."""
 _COMPRESSIONS: dict[str, Literal["gz", "zst"]] = {"gz": "gz", "zst": "zst"}
 _INPUTS_ASKED_AT_ONCE = 1000
 _LIMITS = Limits()
@@ -69,38 +76,41 @@ class _Gap(NamedTuple):
 
 def plan(
     paths: Sequence[str], selection: Selection, known: Known, limits: Limits = _LIMITS
-) -> Iterator[Part | Skipped]:
-    """Find the inputs that files, directories and globs name and yield what of them is not loaded yet.
+) -> Iterator[Part | Skipped | Unmatched]:
+    """Find the inputs that files, directories, globs and URIs name and yield what of them is not loaded yet.
 
     Directories are read recursively, in the order of their names; hidden names and other suffixes are passed
-    over, and symbolic links do not lead out of the directory named. A file with one page is one part and is
-    not opened. Larger inputs are cut at fixed counts, so that planning again finds the same parts; what
-    the ledger has of them is not read again. What is found but cannot be opened is a part too: reading
-    it puts it into quarantine.
+    over, and symbolic links do not lead out of the directory named; a prefix of a bucket is read in the same
+    way. A file with one page is one part and is not opened. Larger inputs are cut at fixed counts, so that
+    planning again finds the same parts; what the ledger has of them is not read again. What is found but
+    cannot be opened is a part too: reading it puts it into quarantine.
 
     Raises:
-        ConfigError: at once, when something named does not exist, may not be read or has no known suffix.
+        ConfigError: at once, when something named does not exist, may not be read or has no known suffix, or
+            when nothing in it matches the path pattern.
+        InputError: a store stops answering while it lists its objects.
     """
+    named = _named(paths)
     if selection.path_pattern:
-        compile_pattern(selection.path_pattern)
-    return _plan(_named(paths), selection, known, limits)
+        _check_pattern(selection.path_pattern, paths)
+    return _plan(named, selection, known, limits)
 
 
 def pack(
-    items: Iterable[Part | Skipped],
+    items: Iterable[Part | Skipped | Unmatched],
     selection: Selection,
     limits: Limits = _LIMITS,
     *,
     pages: int = BATCH_PAGES,
     size: int = BATCH_BYTES,
-) -> Iterator[Batch | Skipped]:
+) -> Iterator[Batch | Skipped | Unmatched]:
     """Gather parts into batches of at most `pages` records and about `size` bytes, in order.
 
-    A part that is larger alone is a batch of its own. What was skipped passes through.
+    A part that is larger alone is a batch of its own. What is no part passes through.
     """
     number, parts, records, held = 1, list[Part](), 0, 0
     for item in items:
-        if isinstance(item, Skipped):
+        if not isinstance(item, Part):
             yield item
             continue
         if parts and (records + item.record_count > pages or held + item.byte_count > size):
@@ -126,10 +136,14 @@ def format_of(name: str) -> tuple[Format, Literal["", "gz", "zst"]] | None:
 # --- finding inputs ----------------------------------------------------------------------------------------
 
 
-def _named(paths: Sequence[str]) -> dict[str, os.stat_result]:
-    """The files and directories that the user named, each once, by absolute path."""
-    named: dict[str, os.stat_result] = {}
+def _named(paths: Sequence[str]) -> dict[str, os.stat_result | None]:
+    """The files and directories that the user named, each once, by absolute path; URIs have no status."""
+    named: dict[str, os.stat_result | None] = {}
     for path in paths:
+        if is_remote(path):
+            _look_up(path)
+            named[path] = None
+            continue
         absolute = os.path.abspath(path)
         status = _status(path, absolute)
         if status is not None:
@@ -143,6 +157,40 @@ def _named(paths: Sequence[str]) -> dict[str, os.stat_result]:
         else:
             raise ConfigError(f"{path or 'An empty path'} does not exist.")
     return named
+
+
+def _look_up(uri: str) -> Iterator[Stored]:
+    """The objects that a URI names, by itself, as a prefix or as a glob.
+
+    Raises:
+        ConfigError: there is none, or the one that is named cannot be an input.
+    """
+    found = look_up(uri)
+    if isinstance(found, Iterator):
+        return found
+    if found is None:
+        raise ConfigError(f"{uri} does not exist.")
+    kind, _ = _format_named(uri, uri)
+    if found.size is None and kind not in _PAGES:
+        raise ConfigError(f"{uri} cannot be read in parts: its server does not say how long it is.")
+    return iter([found])
+
+
+def _check_pattern(pattern: str, paths: Sequence[str]) -> None:
+    """Refuse a path pattern that nothing in a directory matches: no page would have what it promises."""
+    compile_pattern(pattern)
+    for path in paths:
+        found = (source for source, _ in _inputs(_named([path])))
+        first = next(found, None)
+        if first is None or not _says_nothing(first, pattern):
+            continue
+        second = next(found, None)  # one input alone may be standard input
+        if second and all(_says_nothing(source, pattern) for source in chain([second], found)):
+            raise ConfigError(f"Nothing in {path} matches the path pattern {pattern!r}.")
+
+
+def _says_nothing(source: Input, pattern: str | None) -> bool:
+    return pattern is not None and read_path(name_of(source.uri), pattern) == PathFacts()
 
 
 def _status(path: str, absolute: str) -> os.stat_result | None:
@@ -162,9 +210,7 @@ def _check_named(path: str, absolute: str, status: os.stat_result) -> None:
             return
         if not stat.S_ISREG(status.st_mode):
             raise ConfigError(f"{path} is neither a file nor a directory.")
-        if format_of(absolute) is None:
-            known = ", ".join(f".{suffix}" for suffix in _FORMATS)
-            raise ConfigError(f"{path} has no known suffix: use {known}, or one of them with .gz or .zst.")
+        _format_named(path, absolute)
         os.close(os.open(absolute, os.O_RDONLY))
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}.") from None
@@ -179,15 +225,45 @@ def _is_input(path: str) -> bool:
     return stat.S_ISDIR(mode) or (stat.S_ISREG(mode) and format_of(path) is not None)
 
 
-def _inputs(named: Mapping[str, os.stat_result]) -> Iterator[_Found]:
+def _format_named(path: str, name: str) -> tuple[Format, Literal["", "gz", "zst"]]:
+    """The format of what the user named himself; raises ConfigError where its name tells none."""
+    named = format_of(name)
+    if named is None:
+        known = ", ".join(f".{suffix}" for suffix in _FORMATS)
+        raise ConfigError(f"{path} has no known suffix: use {known}, or one of them with .gz or .zst.")
+    return named
+
+
+def _inputs(named: Mapping[str, os.stat_result | None]) -> Iterator[_Found]:
     for path, status in named.items():
-        if stat.S_ISDIR(status.st_mode):
+        if status is None:
+            yield from _below(path, named)
+        elif stat.S_ISDIR(status.st_mode):
             yield from _walk(path, named)
         else:
-            yield _found(path, status)
+            yield _found(path, status, os.path.realpath(path) if os.path.islink(path) else "")
 
 
-def _walk(top: str, named: Mapping[str, os.stat_result]) -> Iterator[_Found]:
+def _below(uri: str, named: Mapping[str, object]) -> Iterator[_Found]:
+    """The inputs that a URI names, but for what is named by itself, or below that."""
+    inner = [other.rstrip("/") for other in named if other != uri and other.startswith(uri.rstrip("/") + "/")]
+    for stored in _look_up(uri):
+        if not any(stored.uri == other or stored.uri.startswith(f"{other}/") for other in inner):
+            known = format_of(stored.uri)
+            if known:
+                yield _stored(stored, *known)
+
+
+def _stored(stored: Stored, kind: Format, compression: Literal["", "gz", "zst"]) -> _Found:
+    size = "" if stored.size is None else str(stored.size)
+    version = stored.version or secrets.token_hex(8)  # what nothing tells apart is another input every time
+    address = "" if stored.address == stored.uri else stored.address
+    fingerprint = _fingerprint(stored.uri, size, version)
+    source = Input(stored.uri, fingerprint, kind, compression, address, stored.version)
+    return _Found(source, stored.size or 0)
+
+
+def _walk(top: str, named: Mapping[str, object]) -> Iterator[_Found]:
     """The inputs in a directory and below it, but for what is named by itself."""
     root = os.path.join(os.path.realpath(top), "")
     stack = [_children(top)]
@@ -196,7 +272,7 @@ def _walk(top: str, named: Mapping[str, os.stat_result]) -> Iterator[_Found]:
         if path is None:
             stack.pop()
             continue
-        status = _status_below(root, path)
+        status, target = _status_below(root, path)
         if status is None or path in named:
             continue
         if stat.S_ISDIR(status.st_mode):
@@ -207,7 +283,7 @@ def _walk(top: str, named: Mapping[str, os.stat_result]) -> Iterator[_Found]:
             except OSError:
                 yield _found(path, status)  # reading it fails too, and says so in the quarantine
         elif stat.S_ISREG(status.st_mode) and format_of(path):
-            yield _found(path, status)
+            yield _found(path, status, target)
 
 
 def _children(directory: str) -> Iterator[str]:
@@ -215,36 +291,40 @@ def _children(directory: str) -> Iterator[str]:
     return (os.path.join(directory, name) for name in names if not name.startswith("."))
 
 
-def _status_below(root: str, path: str) -> os.stat_result | None:
-    """What a path found below `root` is; None for what is gone or leads elsewhere."""
+def _status_below(root: str, path: str) -> tuple[os.stat_result | None, str]:
+    """What a path below `root` is, and where it leads if it is a link; None for what leads elsewhere."""
     try:
         status = os.lstat(path)
         if not stat.S_ISLNK(status.st_mode):
-            return status
-        status = os.stat(path)
-        # A linked directory is walked where it stands, if that is below the root.
-        inside = os.path.realpath(path).startswith(root)
+            return status, ""
+        target = os.path.realpath(path, strict=True)
+        status = os.lstat(target)
     except OSError:
-        return None
-    return status if inside and not stat.S_ISDIR(status.st_mode) else None
+        return None, ""  # gone, or a link to nowhere or to itself
+    # A linked directory is walked where it stands, if that is below the root.
+    inside = target.startswith(root) and not stat.S_ISDIR(status.st_mode)
+    return (status if inside else None), target
 
 
-def _found(path: str, status: os.stat_result) -> _Found:
+def _found(path: str, status: os.stat_result, target: str = "") -> _Found:
+    """The input that a file is; `target` is where it leads if it is a link, since none is followed later."""
     uri = uri_of(path)
-    stated = f"{uri}\n{status.st_size}\n{status.st_mtime_ns}"
-    if not os.access(path, os.R_OK, effective_ids=os.access in os.supports_effective_ids):
-        stated += "\nunreadable"  # another input as soon as it can be read
-    fingerprint = hashlib.blake2b(stated.encode(), digest_size=16).hexdigest()
+    fingerprint = _fingerprint(uri, str(status.st_size), str(status.st_mtime_ns))
     kind, compression = format_of(path) or ("txt", "")
-    return _Found(Input(uri, fingerprint, kind, compression), status.st_size)
+    source = Input(uri, fingerprint, kind, compression, uri_of(target) if target else "")
+    return _Found(source, status.st_size)
+
+
+def _fingerprint(*stated: str) -> str:
+    return hashlib.blake2b("\n".join(stated).encode(), digest_size=16).hexdigest()
 
 
 # --- cutting them into parts -------------------------------------------------------------------------------
 
 
 def _plan(
-    named: Mapping[str, os.stat_result], selection: Selection, known: Known, limits: Limits
-) -> Iterator[Part | Skipped]:
+    named: Mapping[str, os.stat_result | None], selection: Selection, known: Known, limits: Limits
+) -> Iterator[Part | Skipped | Unmatched]:
     inputs = _inputs(named)
     while chunk := list(islice(inputs, _INPUTS_ASKED_AT_ONCE)):
         # With a limit the first pages are read, known or not: what is known would not count against it.
@@ -254,8 +334,11 @@ def _plan(
             parts = loaded.get(source.fingerprint, ())
             if parts:
                 yield Skipped(source, len(parts))
-            for gap in _gaps(parts):
-                if source.format in ("txt", "html"):
+            gaps = _gaps(parts)
+            if gaps and _says_nothing(source, selection.path_pattern):
+                yield Unmatched(source)
+            for gap in gaps:
+                if source.format in _PAGES:
                     yield Part(source, first_record=0, record_count=1, byte_count=size)
                 else:
                     yield from _cut(source, gap, limits)
@@ -279,17 +362,18 @@ def _gaps(parts: Iterable[KnownPart]) -> list[_Gap]:
 def _cut(source: Input, gap: _Gap, limits: Limits) -> Iterator[Part]:
     """Walk the records of a gap and yield its parts; what stops the walk is told by the last one."""
     try:
-        file = path_of(source.uri).open("rb")
+        file = open_input(source.address or source.uri, source.version)
     except OSError:
         yield Part(source, gap.first, record_count=1)  # reading it fails too, and says so in the quarantine
         return
     with file:
         stream = Stream(file, source.compression, gap.offset)
-        number, draft, damage, more = gap.record, None, None, True
+        number, draft, more = gap.record, None, True
+        damage = unreadable = None
         try:
             while (more := stream.more()) and number != gap.until:
                 if number >= gap.first:
-                    place = stream.offset()
+                    place = stream.offset() if is_ranged(file) else None
                     if draft and draft.full:
                         yield draft.part(next_offset=place or 0)
                         draft = None
@@ -298,12 +382,20 @@ def _cut(source: Input, gap: _Gap, limits: Limits) -> Iterator[Part]:
                 else:
                     take_record(stream, source.format, 0)
                 number += 1
-        except (DamagedInput, OSError) as error:
+        except DamagedInput as error:
             damage = str(error)
+        except (InputError, OSError) as error:  # the rest may be readable another time
+            unreadable = sentence(error)
+        if unreadable:
+            if draft:
+                yield draft.part(next_offset=0)
+            first = max(number, gap.first)
+            yield Part(source, first, record_count=0, last=False, payload=b"", unreadable=unreadable)
+            return
         draft = draft or _Draft(source, max(number, gap.first), 0)
         if stream.suspect is not None:
             draft.drop_after(stream.suspect)
-        end = 0 if damage else stream.offset() or 0
+        end = 0 if damage or not is_ranged(file) else stream.offset() or 0
         last = not more or damage is not None
         yield replace(draft.part(next_offset=0 if last else end), last=last, damage=damage)
 

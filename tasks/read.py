@@ -21,8 +21,10 @@ from fastwarc.warc import WarcRecord, WarcRecordType
 from schemas.errors import DamagedInput, InputError, PageError, PageTooLarge, UnknownRecord
 from schemas.records import Ignored, Kind, Limits, Page, Part, Rejection, Selection
 from tasks.fields.urls import matches_domain
-from tasks.inputs.containers import Record, Stream, path_of, record_limit, take_record, unpack_records
+from tasks.inputs.containers import Record, Stream, record_limit, take_record, unpack_records
 from tasks.inputs.path_pattern import PathFacts, read_path
+from tasks.inputs.storage import name_of, open_input, sentence
+from tasks.keep import unpack_page
 
 Found = Page | Rejection | Ignored
 """What becomes of one record."""
@@ -56,6 +58,8 @@ def read_part(part: Part, selection: Selection, limits: Limits) -> Iterator[Foun
     else:
         if part.damage is not None:
             yield reader.unread(DamagedInput(part.damage), number)
+        if part.unreadable is not None:
+            yield reader.unread(InputError(part.unreadable), number)
 
 
 def parse_time(stated: object) -> datetime | None:
@@ -104,7 +108,7 @@ def read_records(part: Part, limits: Limits) -> Iterator[Record]:
         yield from unpack_records(part.payload)
         return
     keep = record_limit(limits)
-    with path_of(part.input.uri).open("rb") as file:
+    with open_input(part.input.address or part.input.uri, part.input.version) as file:
         stream = Stream(file, part.input.compression, part.offset)
         if part.input.format in ("txt", "html"):
             yield stream.take_rest(keep)
@@ -125,8 +129,7 @@ class _Reader:
         self._limits = limits
         self._names = {name: name for name in _KEYS} | dict(selection.fields)
         pattern = selection.path_pattern
-        path = str(path_of(part.input.uri))
-        self._facts = read_path(path, pattern) if pattern else PathFacts()
+        self._facts = read_path(name_of(part.input.uri), pattern) if pattern else PathFacts()
 
     def read(self, record: Record, number: int) -> Found:
         """Return the page of a record, or what else becomes of it."""
@@ -139,7 +142,7 @@ class _Reader:
 
     def unread(self, error: InputError | OSError, number: int) -> Rejection:
         """Return the one quarantine entry for what could not be read from record `number` on."""
-        known = error if isinstance(error, InputError) else InputError(_sentence(error))
+        known = error if isinstance(error, InputError) else InputError(sentence(error))
         return self._reject(known, number, None)
 
     def _line(self, record: Record, number: int) -> Found:
@@ -173,6 +176,16 @@ class _Reader:
         raise UnknownRecord(f"no text under {wanted}; the keys of this line are: {has}")
 
     def _warc(self, record: Record, number: int) -> Found:
+        if kept := unpack_page(record.content):
+            return self._page(
+                kept.content,
+                kept.kind,
+                number,
+                url=kept.url,
+                fetched_at=kept.fetched_at,
+                source=kept.source,
+                content_type=kept.content_type,
+            )
         try:
             warc = _parse_warc(record)
             kind, content_type = _warc_kind(warc)
@@ -341,7 +354,3 @@ def _string(value: object) -> str | None:
 
 def _media(kind: Kind) -> str:
     return "text/html" if kind == "html" else "text/plain"
-
-
-def _sentence(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()

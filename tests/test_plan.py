@@ -17,7 +17,7 @@ from inputs import ALL, LIMITS, html, json_line, warc_page
 from schemas.errors import ConfigError
 from schemas.records import Batch, Input, KnownPart, Limits, Page, Part, Rejection, Selection, Skipped
 from tasks import plan as planning
-from tasks.inputs.containers import path_of
+from tasks.inputs.storage import path_of
 from tasks.plan import BATCH_BYTES, BATCH_PAGES, format_of, pack, plan
 from tasks.read import read_part
 
@@ -219,10 +219,11 @@ def test_what_is_found_but_cannot_be_read_goes_to_quarantine_until_it_can(own_di
         (entry,) = read_part(part, ALL, LIMITS)
         assert isinstance(entry, Rejection)
         assert (entry.reason, entry.detail) == ("unreadable", "permission denied")
-        ledger.load(part)
-    assert len(parts(own_directory, ledger=ledger)) == 1
+    ledger.load(found[3])
     (own_directory / "b.jsonl.gz").chmod(0o600)
-    assert [contents(part) for part in parts(own_directory, ledger=ledger)] == [[html(0)], [b""]]
+    again = parts(own_directory, ledger=ledger)
+    assert [path_of(part.input.uri).name for part in again] == ["a.txt", "b.jsonl.gz", "c"]
+    assert contents(again[1]) == [html(0)]
 
 
 def test_a_changed_file_is_another_input(tmp_path: Path) -> None:

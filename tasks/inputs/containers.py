@@ -14,9 +14,7 @@ import zlib
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import BinaryIO, Literal, Protocol
-from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 import orjson
 import zstandard
@@ -57,16 +55,6 @@ class Record:
 def record_limit(limits: Limits) -> int:
     """How many bytes of a record are held: escapes make a JSON line several times as long as its page."""
     return 4 * limits.page_bytes + HEAD_BYTES
-
-
-def uri_of(path: str) -> str:
-    """Return the `file:///…` URI of an absolute path; undecodable names survive."""
-    return "file://" + quote_from_bytes(os.fsencode(path))
-
-
-def path_of(uri: str) -> Path:
-    """Return the path that a `file:///…` URI names."""
-    return Path(os.fsdecode(unquote_to_bytes(uri.removeprefix("file://"))))
 
 
 def pack_record(record: Record) -> bytes:
@@ -315,7 +303,7 @@ class Stream:
     def _seek_forward(self, count: int) -> int:
         """Pass over bytes of an uncompressed file without reading them; return how many there were."""
         here = self._file.tell()
-        there = min(here + count, max(here, os.fstat(self._file.fileno()).st_size))
+        there = min(here + count, max(here, self._file.seek(0, os.SEEK_END)))
         self._file.seek(there)
         self._position += there - here
         return there - here
