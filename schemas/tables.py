@@ -228,7 +228,9 @@ class StoredPage(Base):
     fetched_at: Mapped[datetime | None] = column("Fetch time as the input states it, else NULL.")
     source_id: Mapped[int | None] = reference("sources", "Where it comes from.", index=True)
     article_id: Mapped[int | None] = reference("articles", "Its article; NULL where it is none.", index=True)
-    batch_id: Mapped[int] = reference("batches", "The batch it was loaded with.", index=True)
+    batch_id: Mapped[int] = reference(
+        "batches", "The batch it was loaded with, or in which a reprocess changed what it says.", index=True
+    )
     origin_record: Mapped[int] = column("Number of its record within the input, from 0.")
     byte_count: Mapped[int] = column("Size of its raw bytes.")
     is_article: Mapped[bool] = column("True when an article was found on it.")
@@ -240,7 +242,10 @@ class StoredPage(Base):
     url: Mapped[str | None] = column("Its URL, where the input states one.")
     reason: Mapped[str | None] = column("Why it is no article: listing, not_found, consent …")
     origin_uri: Mapped[str] = column("The input that holds it.")
-    extractor: Mapped[str] = column("Version of the extractor that read it.")
+    extractor: Mapped[str] = column(
+        "Version of the extractor that read it; empty where it must be read again: its article's fields are "
+        "not its own yet."
+    )
 
 
 class Article(Base):
@@ -420,8 +425,8 @@ class Byline(Base):
 class Sighting(Base):
     """One placement of a sidebar headline on a page.
 
-    Tens a page: narrow, without foreign keys or a unique key. Rows are written only with their new page,
-    in its transaction, from ids that were read there.
+    Tens a page: narrow, without foreign keys or a unique key. Rows are written only with their page, in its
+    transaction, from ids that were read there.
     """
 
     __tablename__ = "headline_sightings"
@@ -446,7 +451,7 @@ class SightingDay(Base):
     """What the sightings of one text on one day, source and list come to.
 
     By text, not by headline: texts stay what they are, while headlines merge and detach. Without foreign
-    keys, as are sightings: the ids are read from rows that stay.
+    keys, as are sightings: a text goes only when no row names it.
     """
 
     __tablename__ = "sighting_days"
@@ -483,6 +488,43 @@ class HeadlineTotal(Base):
     sightings: Mapped[int] = column("Placements on pages.", index=True)
     first_seen_at: Mapped[datetime | None] = column("Earliest fetch time; NULL when unknown.")
     last_seen_at: Mapped[datetime | None] = column("Latest fetch time; NULL when unknown.", index=True)
+
+
+# --- what a reprocess took back ---------------------------------------------------------------------
+
+
+class RetractedSighting(Base):
+    """A sighting that a reprocess took back or wrote anew. Without foreign keys to what settle may drop."""
+
+    __tablename__ = "retracted_sightings"
+    __table_args__ = {  # noqa: RUF012
+        "comment": "Sightings that a reprocess took back, until settle has taken them out of the sums."
+    }
+    __mapper_args__ = {"primary_key": ["batch_id", "page_id", "position"]}  # noqa: RUF012
+
+    batch_id: Mapped[int] = reference("batches", "The batch that took it back.", index=True)
+    page_id: Mapped[int] = column("The page (pages.id).")
+    variant_id: Mapped[int] = column("The text (headline_variants.id).")
+    target_id: Mapped[int | None] = column("Where it led (link_targets.id); NULL without a link.")
+    label_id: Mapped[int | None] = column("Label of its list (sidebar_labels.id); NULL without one.", Integer)
+    position: Mapped[int] = column("Its place among the sidebar headlines of the page.", SmallInteger)
+    counted: Mapped[bool] = column("True where it is in the sums: its page was settled.")
+
+
+class RetractedClaim(Base):
+    """What a page named before a reprocess."""
+
+    __tablename__ = "retracted_claims"
+    __table_args__ = {  # noqa: RUF012
+        "comment": "Articles and titles that pages named before a reprocess, until settle has looked at what "
+        "followed from them."
+    }
+    __mapper_args__ = {"primary_key": ["batch_id", "page_id"]}  # noqa: RUF012
+
+    batch_id: Mapped[int] = reference("batches", "The batch that changed it.", index=True)
+    page_id: Mapped[int] = column("The page (pages.id).")
+    article_id: Mapped[int] = column("The article it named (articles.id).")
+    title_key: Mapped[bytes | None] = column("Digest of the title it named, as a headline key.")
 
 
 # --- quarantine -------------------------------------------------------------------------------------
@@ -631,12 +673,17 @@ staged_pages = _staging(
     Column("held_fetched_at", DateTime(timezone=True)),
     Column("held_digest", LargeBinary),
     Column("held_key", LargeBinary),
+    Column("was_article_id", BigInteger),
+    Column("was_text_digest", LargeBinary),
+    Column("was_batch_id", BigInteger),
+    Column("changed", Boolean),
+    Column("sightings_changed", Boolean),
     like=StoredPage,
     copies=PAGE_COLUMNS,
 )
 """The pages of a batch, and what the load finds out about each: `known` is a page that was there
 already, `article_is_new` one whose article this load inserts; `held_…` say which text an article that
-was there had, and by which page."""
+was there had, and by which page; `was_…` what a page that is read again said before."""
 
 staged_articles = _staging(
     "staged_articles",
@@ -658,7 +705,15 @@ staged_texts = _staging(
 )
 """Distinct texts of a batch's sidebar headlines, by the table each belongs to."""
 
+staged_sightings = _staging(
+    "staged_sightings",
+    like=Sighting,
+    copies=("page_id", "variant_id", "target_id", "label_id", "byline_id", "position"),
+)
+"""The placements on pages that are read again, before they are compared with those that are stored."""
+
 STAGING = (staged_pages, staged_articles, staged_texts)
+"""What every load fills."""
 
 metadata = Base.metadata
 """Every table, staging tables included."""

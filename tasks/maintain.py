@@ -81,8 +81,10 @@ def maintain(
     if keep_sightings is not None:
         before = datetime.now(UTC) - timedelta(days=keep_sightings)
         for partition in _patiently(partial(old_partitions, engine, before), pause):
-            freed += _patiently(partial(drop_partition, engine, partition), pause)
-            dropped.append(partition)
+            of_it = _patiently(partial(drop_partition, engine, partition), pause)
+            if of_it is not None:
+                freed += of_it
+                dropped.append(partition)
     return MaintenanceReport(tuple(made), tuple(dropped), freed, before)
 
 

@@ -30,6 +30,8 @@ LEFT_OUT = {
     "sighting_days": {"last_page_id"},  # any of the day's pages will do
     "quarantine": {"run_id", "batch_id", "first_seen_at", "last_seen_at", "resolved_at"},
     "kept_pages": {"file_id", "record_offset"},
+    "retracted_sightings": {"batch_id"},
+    "retracted_claims": {"batch_id"},
 }
 """Columns that tell when and by which run or batch a row came: beside identity keys, all that may differ."""
 

@@ -17,6 +17,13 @@ LOCK_SECONDS = 5.0
 
 _NAME = re.compile(r"headline_sightings_p(\d+)")
 
+_UNSETTLED = """
+    SELECT EXISTS (
+        SELECT FROM pages p JOIN batches b ON b.id = p.batch_id
+        WHERE b.settled_at IS NULL AND p.id >= :first AND p.id < :end
+    )
+    """
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Partition:
@@ -73,24 +80,27 @@ def old_partitions(engine: Engine, before: datetime) -> list[Partition]:
     """
     with engine.begin() as connection:
         last = _last_page(connection)
-        full = [partition for partition in sorted(_partitions(connection)) if partition.end <= last + 1]
+        full = [partition for partition in sorted(partitions(connection)) if partition.end <= last + 1]
         if full:
             _wait_for_loaders(connection)
     with engine.connect() as connection:
         return [partition for partition in full if not _is_young(connection, partition, before)]
 
 
-def drop_partition(engine: Engine, partition: Partition) -> int:
-    """Drop a partition; return how many bytes that frees.
+def drop_partition(engine: Engine, partition: Partition) -> int | None:
+    """Drop a partition; return how many bytes that frees, None where pages of it must be settled first.
 
     Raises:
         sqlalchemy.exc.OperationalError: someone kept the sightings busy for longer than `LOCK_SECONDS`.
     """
     with engine.begin() as connection:
+        _be_brief(connection)
+        connection.execute(text("LOCK TABLE headline_sightings IN ACCESS EXCLUSIVE MODE"))
+        if connection.scalar(text(_UNSETTLED), {"first": partition.first_page, "end": partition.end}):
+            return None  # read again by a newer extractor since it was chosen
         freed: int = connection.execute(
             text("SELECT coalesce(pg_total_relation_size(to_regclass(:name)), 0)"), {"name": partition.name}
         ).scalar_one()
-        _be_brief(connection)
         connection.execute(text(f"DROP TABLE IF EXISTS {partition.name}"))
         return freed
 
@@ -122,7 +132,7 @@ def _is_young(connection: Connection, partition: Partition, before: datetime) ->
 
 def _missing(connection: Connection, ahead: int) -> list[Partition]:
     last = _last_page(connection)
-    known = _partitions(connection)
+    known = partitions(connection)
     numbers = range((last + 1) // SIGHTINGS_PARTITION_PAGES, (last + ahead) // SIGHTINGS_PARTITION_PAGES + 1)
     return [partition for partition in map(Partition, numbers) if partition not in known]
 
@@ -133,7 +143,8 @@ def _last_page(connection: Connection) -> int:
     return last
 
 
-def _partitions(connection: Connection) -> set[Partition]:
+def partitions(connection: Connection) -> set[Partition]:
+    """Those that are there now."""
     # Not by to_regclass: it may answer from before the lock was waited for.
     names = connection.execute(
         text(

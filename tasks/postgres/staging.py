@@ -59,7 +59,7 @@ page, article = staged_pages.c, staged_articles.c
 _PAGE_ROW = ("ordinal", "known", "source", "article_key", *PAGE_COLUMNS)
 _ARTICLE_ROW = ("ordinal", "title_key", *TEXT_COLUMNS, *ARTICLE_COLUMNS)
 _TEXT_ROW = tuple(staged_texts.c.keys())
-_SIGHTING_ROW = ("page_id", "variant_id", "target_id", "label_id", "byline_id", "position")
+SIGHTING_ROW = ("page_id", "variant_id", "target_id", "label_id", "byline_id", "position")
 
 
 def load_pages(
@@ -74,7 +74,7 @@ def load_pages(
     """
     if not pages:
         return Counter(), 0
-    _stage(connection, pages)
+    stage(connection, pages)
     parameters = {"batch_id": batch_id, "extractor": extractor}
     for statement, names in _LOAD_PAGES:
         connection.execute(statement, {name: parameters[name] for name in names})
@@ -84,13 +84,14 @@ def load_pages(
         outcomes[outcome] += 1
         if row.page_id is not None:
             placements.add(row.page_id, pages[row.ordinal])
-    return outcomes, _load_placements(connection, placements)
+    return outcomes, load_placements(connection, placements, Sighting.__tablename__)
 
 
 # --- staging ----------------------------------------------------------------------------------------
 
 
-def _stage(connection: Connection, pages: Sequence[ExtractedPage]) -> None:
+def stage(connection: Connection, pages: Sequence[ExtractedPage]) -> None:
+    """Copy pages and what they say into the staging tables of this transaction."""
     for table in STAGING:
         connection.execute(CreateTable(table))
     seen: set[bytes] = set()
@@ -154,7 +155,8 @@ _FROM_PAGE: dict[str, ColumnElement[Any]] = {
 _FROM_TEXT: dict[str, ColumnElement[Any]] = {name: article[name] for name in TEXT_COLUMNS}
 
 
-def _add_sources() -> Executable:
+def add_sources() -> Executable:
+    """Insert the sources that are new."""
     names = select(page.source).where(page.source.is_not(None), ~exists().where(Source.name == page.source))
     return (
         insert(Source).from_select(["name"], names.distinct().order_by(page.source)).on_conflict_do_nothing()
@@ -165,7 +167,7 @@ def _mark_known_pages() -> Executable:
     return update(staged_pages).where(exists().where(StoredPage.key == page.key)).values(known=True)
 
 
-def _add_articles() -> Executable:
+def add_articles() -> Executable:
     """Insert the articles that are new, each with the text of its leading page."""
     values = {"key": page.article_key, **_FROM_PAGE, **_FROM_TEXT}
     unknown = and_(_NEW_ARTICLE_PAGE, ~exists().where(Article.key == page.article_key))
@@ -239,8 +241,8 @@ def _add_pages() -> Executable:
     )
 
 
-def _update_articles(*, text_changed: bool) -> Update:
-    """Give articles that were there what a new page with a greater claim says.
+def update_articles(*, text_changed: bool) -> Update:
+    """Give articles that were there what the page says that claims most, unless it is what they have.
 
     Where the text stays, its columns are left alone: nothing is indexed again.
     """
@@ -251,19 +253,23 @@ def _update_articles(*, text_changed: bool) -> Update:
         *(value.label(name) for name, value in columns.items()),
     ).subquery("leader")
     same = leaders.c.text_digest == Article.text_digest
+    columns_differ = tuple_(*(leaders.c[name] for name in _FROM_PAGE)).is_distinct_from(
+        tuple_(*(Article.__table__.c[name] for name in _FROM_PAGE))
+    )
     return (
         update(Article)
         .where(
             Article.id == leaders.c.article_id,
-            ~same if text_changed else same,
+            ~same if text_changed else and_(same, columns_differ),
             _rank(leaders.c.fetched_at, leaders.c.page_digest, leaders.c.page_key)
-            > _rank(Article.fetched_at, Article.page_digest, Article.page_key),
+            >= _rank(Article.fetched_at, Article.page_digest, Article.page_key),  # equal: the same page again
         )
         .values({name: leaders.c[name] for name in columns})
     )
 
 
-def _add_versions() -> Executable:
+def add_versions() -> Executable:
+    """Insert the texts that articles did not have yet."""
     values = {
         "article_id": page.article_id,
         "text_digest": page.text_digest,
@@ -281,15 +287,15 @@ def _add_versions() -> Executable:
 
 
 _LOAD_PAGES: tuple[tuple[Executable, tuple[str, ...]], ...] = (
-    (_add_sources(), ()),
+    (add_sources(), ()),
     (_mark_known_pages(), ()),
-    (_add_articles(), ()),
+    (add_articles(), ()),
     (_lock_articles(), ()),
     (_mark_known_pages(), ()),  # again: another loader may have brought them while this one waited
     (_add_pages(), ("batch_id", "extractor")),
-    (_update_articles(text_changed=False), ()),
-    (_update_articles(text_changed=True), ()),
-    (_add_versions(), ()),
+    (update_articles(text_changed=False), ()),
+    (update_articles(text_changed=True), ()),
+    (add_versions(), ()),
 )
 """The statements that load staged pages, in order, with the parameters each takes."""
 
@@ -324,14 +330,14 @@ def _outcomes(rows: Iterable[Row[Any]]) -> Iterator[tuple[Row[Any], str]]:
     for row in rows:
         if row.known or (row.page_id is None and not row.is_article):
             yield row, "unchanged"
-        elif row.page_id is None:
+        elif row.page_id is None or (row.is_article and row.article_id is None):
             raise TransientLoadError(
-                "Another run loaded the same pages at the same moment, as other articles."
+                "Another run loaded the same pages at the same moment, as other articles, or dropped one."
             )
         elif not row.is_article:
             yield row, "non_article"
         else:
-            if row.held_key is not None:
+            if row.held_key:  # empty where no page had it any more
                 rank = (row.held_fetched_at or _UNKNOWN_TIME, row.held_digest, row.held_key)
                 held.setdefault(row.article_id, (rank, row.held_text))
             claim = ((row.fetched_at or _UNKNOWN_TIME, row.digest, row.key), row.text_digest)
@@ -390,8 +396,8 @@ _ADD_TEXTS = {dictionary: _add_texts(dictionary) for dictionary in _DICTIONARIES
 _TEXT_IDS = {dictionary: _text_ids(dictionary) for dictionary in _DICTIONARIES}
 
 
-def _load_placements(connection: Connection, placements: Placements) -> int:
-    """Write the texts that are new, then a sighting for each placement; return how many."""
+def load_placements(connection: Connection, placements: Placements, table: str) -> int:
+    """Write the texts that are new, then a sighting for each placement into a table; return how many."""
     if not placements.rows:
         return 0
     _copy(connection, staged_texts.name, _TEXT_ROW, placements.texts)
@@ -402,8 +408,8 @@ def _load_placements(connection: Connection, placements: Placements) -> int:
     variants, targets, labels, bylines = ids.values()
     _copy(
         connection,
-        Sighting.__tablename__,
-        _SIGHTING_ROW,
+        table,
+        SIGHTING_ROW,
         (
             (
                 page_id,

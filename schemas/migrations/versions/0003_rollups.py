@@ -208,7 +208,11 @@ FILL = (
 """What the sightings that are settled come to."""
 
 DROPPED = """
-SELECT (SELECT coalesce(sum(sightings), 0) FROM batches)::bigint - (SELECT count(*) FROM headline_sightings)
+SELECT (SELECT coalesce(sum(sightings), 0) FROM sighting_days)::bigint - count(*)
+FROM headline_sightings s
+JOIN pages p ON p.id = s.page_id
+JOIN batches b ON b.id = p.batch_id
+WHERE b.settled_at IS NOT NULL
 """
 
 
