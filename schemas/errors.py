@@ -14,6 +14,10 @@ class ConfigError(BroadsheetError):
     """The user asked for something that cannot be: one sentence, exit code 2."""
 
 
+class Interrupted(BroadsheetError):
+    """A run was told to end: what it had begun and not finished is left to the next one."""
+
+
 class InputError(BroadsheetError):
     """An input cannot be read to its end; what came before still counts."""
 
@@ -87,6 +91,10 @@ class LoadError(BroadsheetError):
 
 class TransientLoadError(LoadError):
     """Connection lost, deadlock or restart: the same batch may be tried again."""
+
+
+class KeepError(BroadsheetError):
+    """The bytes of pages cannot be kept, as `--keep-pages` asks: the batch fails, none of it is loaded."""
 
 
 class RefusedPage(PageError):

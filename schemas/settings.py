@@ -31,6 +31,11 @@ class Settings:
         return self.home / "archive"
 
     @property
+    def spools(self) -> Path:
+        """What is on its way to a bucket."""
+        return self.home / "spool"
+
+    @property
     def prefect_home(self) -> Path:
         return self.home / "prefect"
 

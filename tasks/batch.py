@@ -11,7 +11,7 @@ import time
 import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import repeat
 from types import FrameType
 
@@ -26,6 +26,7 @@ from schemas.errors import (
 from schemas.records import Batch, BatchResult, ExtractedPage, Ignored, Limits, Page, Part, Rejection
 from tasks.dedupe import article_key, headline_key, story_key
 from tasks.extract import extract_page
+from tasks.keep import Spool
 from tasks.read import read_part
 
 Outcome = ExtractedPage | Rejection | Ignored
@@ -82,12 +83,26 @@ def extract_records(batch: Batch, place: Place = Place()) -> Iterator[tuple[int,
     """Yield (unit, outcome) for each record from `place` on, in order, one outcome a record.
 
     `batch.accept` counts from `place`: pages beyond it are ignored.
+
+    Raises:
+        KeepError: the bytes of a page cannot be kept.
     """
+    if batch.keep is None:
+        for unit, _, outcome in _outcomes(batch, place):
+            yield unit, outcome
+        return
+    with Spool(batch.keep, batch.number) as spool:
+        for unit, found, outcome in _outcomes(batch, place):
+            yield unit, _keep(spool, found, outcome)
+
+
+def _outcomes(batch: Batch, place: Place) -> Iterator[tuple[int, Page | Rejection | Ignored, Outcome]]:
+    """Yield (unit, what was read, what became of it)."""
     left = batch.accept
     skip, verdict = place.record, place.verdict
     for unit in range(place.unit, len(batch.parts) + len(batch.pages)):
         if left == 0 and unit < len(batch.parts):  # nothing of it is wanted: leave it closed
-            yield from repeat((unit, Ignored()), batch.parts[unit].record_count - skip)
+            yield from repeat((unit, Ignored(), Ignored()), batch.parts[unit].record_count - skip)
             skip = 0
             continue
         for found in _read_unit(batch, unit):
@@ -104,8 +119,30 @@ def extract_records(batch: Batch, place: Place = Place()) -> Iterator[tuple[int,
             if left and not isinstance(outcome, Ignored):
                 left -= 1
             verdict = None
-            yield unit, outcome
+            yield unit, found, outcome
         skip = 0
+
+
+def _keep(spool: Spool, found: Page | Rejection | Ignored, outcome: Outcome) -> Outcome:
+    """Spool the bytes of a page that has an outcome."""
+    if isinstance(outcome, Ignored):
+        return outcome
+    if isinstance(found, Page):
+        page = found
+    elif isinstance(found, Rejection) and found.kind is not None and found.content is not None:
+        page = Page(
+            found.content,
+            found.kind,
+            url=found.url,
+            fetched_at=found.fetched_at,
+            source=found.source,
+            content_type=found.content_type,
+        )
+    else:
+        return outcome  # no page was found
+    if isinstance(outcome, ExtractedPage):
+        return replace(outcome, kept=spool.put(page, key=outcome.key, digest=outcome.digest))
+    return replace(outcome, kept=spool.put(page, key=page.key, digest=page.digest))
 
 
 def unread_unit(batch: Batch, place: Place) -> int | None:

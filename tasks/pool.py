@@ -24,7 +24,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
-from schemas.errors import BroadsheetError, PageError, PageOutOfMemory, PageTimeout, WorkerDied
+from schemas.errors import BroadsheetError, KeepError, PageError, PageOutOfMemory, PageTimeout, WorkerDied
 from schemas.records import Batch, BatchResult, Ignored, Limits, Rejection
 from tasks.batch import Outcome, Place, batch_result, hard_seconds, unread, unread_unit
 from tasks.worker import READY
@@ -81,6 +81,7 @@ class ExtractionPool:
 
         Raises:
             WorkerUnusable: no worker can be started.
+            KeepError: the bytes of a page cannot be kept.
         """
         return self.submit(batch).result()
 
@@ -185,6 +186,7 @@ class _Worker:
 
         Raises:
             PageTimeout, WorkerDied: the process ended on the record whose outcome did not come.
+            KeepError: the bytes of a page cannot be kept.
         """
         patience = hard_seconds(batch.limits) + GRACE_SECONDS
         try:
@@ -193,7 +195,9 @@ class _Worker:
                 if not self._connection.poll(patience):
                     self.kill()
                     raise PageTimeout(f"gave no sign of life for {patience:g} seconds")
-                message: tuple[int, Outcome] | float = self._connection.recv()
+                message: tuple[int, Outcome] | float | KeepError = self._connection.recv()
+                if isinstance(message, KeepError):
+                    raise message
                 yield message
                 if isinstance(message, float):
                     return

@@ -11,6 +11,7 @@ import sys
 import time
 from multiprocessing.connection import Connection
 
+from schemas.errors import KeepError
 from tasks.batch import extract_records
 from tasks.extract import extract_page
 
@@ -20,7 +21,8 @@ READY = "ready"
 def serve(descriptor: int, memory_bytes: int) -> None:
     """Extract batch after batch until the parent closes the connection.
 
-    Receives (Batch, Place); sends (unit, outcome) for each record, then the CPU seconds it took.
+    Receives (Batch, Place); sends (unit, outcome) for each record, then the CPU seconds it took, or the error
+    that ends the batch.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     _bound_memory(memory_bytes)
@@ -31,8 +33,12 @@ def serve(descriptor: int, memory_bytes: int) -> None:
             while True:
                 batch, place = connection.recv()
                 started = time.process_time()
-                for unit_and_outcome in extract_records(batch, place):
-                    connection.send(unit_and_outcome)
+                try:
+                    for unit_and_outcome in extract_records(batch, place):
+                        connection.send(unit_and_outcome)
+                except KeepError as error:  # costs the batch, not this process
+                    connection.send(error)
+                    continue
                 connection.send(time.process_time() - started)
         except (EOFError, BrokenPipeError, ConnectionResetError):
             return
