@@ -53,7 +53,8 @@ class Limits:
 
     page_bytes: int = 10 * 1024 * 1024
     page_seconds: float = 20.0
-    worker_bytes: int = 1024 * 1024 * 1024
+    worker_bytes: int = 350_000_000
+    """Private memory of a worker; what it maps of programs adds about 30 MB."""
 
 
 @dataclass(frozen=True, slots=True)
