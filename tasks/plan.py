@@ -144,6 +144,8 @@ def _named(paths: Sequence[str]) -> dict[str, os.stat_result | None]:
             _look_up(path)
             named[path] = None
             continue
+        if path.startswith("file:"):
+            raise ConfigError(f"{path} is a URI; name a file by its path.")
         absolute = os.path.abspath(path)
         status = _status(path, absolute)
         if status is not None:

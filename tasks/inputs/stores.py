@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any, Protocol, TypeVar
+from urllib.parse import urlsplit
 
 from schemas.errors import ConfigError, InputError
 from schemas.records import Limits
@@ -23,6 +24,8 @@ REQUEST_SECONDS = 15.0
 """What one request may take: a range of a megabyte, or a page of a listing."""
 PATIENCE_SECONDS = 25.0
 """After this long a request is not repeated. Both together are less than a worker may be silent."""
+QUIET_SECONDS = 30.0
+"""How long a store that did not answer is left alone: what is wanted of it meanwhile fails at once."""
 DOWNLOAD_SECONDS = 3600.0
 CONNECT_SECONDS = 10.0
 REDIRECTS = 5
@@ -124,32 +127,46 @@ _WORDS = {
 }
 
 
-def _ask(
-    loop: asyncio.AbstractEventLoop,
-    request: Callable[[], Coroutine[Any, Any, Answer]],
-    refusal: Callable[[Exception], _Refused],
-    seconds: float = REQUEST_SECONDS,
-) -> Answer:
-    """Make a request, and again with growing pauses while that may help.
+class _Patience:
+    """Asks one kind of store. Thread-safe."""
 
-    Raises:
-        _Refused: the store says no, or gave no answer within `PATIENCE_SECONDS`.
-    """
-    from fsspec.asyn import sync
+    def __init__(self, loop: asyncio.AbstractEventLoop, refusal: Callable[[Exception], _Refused]) -> None:
+        self._loop = loop
+        self._refusal = refusal
+        self._quiet: dict[str, tuple[float, str]] = {}
 
-    started = time.monotonic()
-    pause = 0.2
-    while True:
-        try:
-            answer: Answer = sync(loop, request, timeout=seconds)
-        except Exception as error:  # noqa: BLE001  each client has errors of its own; all are turned into words
-            refused = refusal(error)
-            if not refused.worth_repeating or time.monotonic() - started + pause > PATIENCE_SECONDS:
-                raise refused from None
-        else:
-            return answer
-        time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311  no secret
-        pause *= 2
+    def ask(
+        self,
+        host: str,
+        request: Callable[[], Coroutine[Any, Any, Answer]],
+        seconds: float = REQUEST_SECONDS,
+    ) -> Answer:
+        """Make a request, and again with growing pauses while that may help.
+
+        Raises:
+            _Refused: the store says no, or gave no answer within `PATIENCE_SECONDS`, now or a moment ago.
+        """
+        from fsspec.asyn import sync
+
+        started = time.monotonic()
+        until, words = self._quiet.get(host, (0.0, ""))
+        if started < until:
+            raise _Refused(None, words)
+        pause = 0.2
+        while True:
+            try:
+                answer: Answer = sync(self._loop, request, timeout=seconds)
+            except Exception as error:  # noqa: BLE001  every client has errors of its own; all become words
+                refused = self._refusal(error)
+                if not refused.worth_repeating:
+                    raise refused from None
+                if time.monotonic() - started + pause > PATIENCE_SECONDS:
+                    self._quiet[host] = time.monotonic() + QUIET_SECONDS, refused.args[1]
+                    raise refused from None
+            else:
+                return answer
+            time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311  no secret
+            pause *= 2
 
 
 def _input_error(refused: _Refused) -> InputError:
@@ -171,7 +188,10 @@ class _Bucket:
 
     lists = True
     scheme: str
-    _fs: Any
+
+    def __init__(self, fs: Any) -> None:
+        self._fs = fs
+        self._patience = _Patience(fs.loop, self._refusal)
 
     def stat(self, name: str) -> Stored | None:
         bucket, _, key = name.partition("/")
@@ -221,7 +241,7 @@ class _Bucket:
     def _ask(
         self, request: Callable[[], Coroutine[Any, Any, Answer]], seconds: float = REQUEST_SECONDS
     ) -> Answer:
-        return _ask(self._fs.loop, request, self._refusal, seconds)
+        return self._patience.ask(self.scheme, request, seconds)
 
     def _stored(self, bucket: str, key: str, size: int, version: str) -> Stored:
         uri = f"{self.scheme}://{bucket}/{key}"
@@ -250,7 +270,8 @@ class _S3(_Bucket):
         from s3fs import S3FileSystem
 
         timeouts = {"connect_timeout": CONNECT_SECONDS, "read_timeout": REQUEST_SECONDS}
-        self._fs = S3FileSystem(config_kwargs={**timeouts, "retries": {"total_max_attempts": 1}})
+        config = {**timeouts, "retries": {"total_max_attempts": 1}}
+        super().__init__(S3FileSystem(config_kwargs=config, skip_instance_cache=True))
         self._fs.retries = 1
 
     async def _stat(self, bucket: str, key: str) -> Stored:
@@ -298,7 +319,7 @@ class _Google(_Bucket):
     def __init__(self) -> None:
         from gcsfs.core import GCSFileSystem
 
-        self._fs = GCSFileSystem(requests_timeout=REQUEST_SECONDS)
+        super().__init__(GCSFileSystem(requests_timeout=REQUEST_SECONDS, skip_instance_cache=True))
 
     async def _stat(self, bucket: str, key: str) -> Stored:
         return self._of(bucket, await self._fs._call("GET", "b/{}/o/{}", bucket, key, json_out=True))
@@ -359,7 +380,7 @@ class _Web:
         tracing = aiohttp.TraceConfig()
         tracing.on_request_redirect.append(_check_redirect)
         self._fs = HTTPFileSystem(
-            encoded=False,
+            skip_instance_cache=True,
             client_kwargs={
                 "auto_decompress": False,  # .gz files come with a Content-Encoding from many servers
                 "timeout": aiohttp.ClientTimeout(
@@ -369,6 +390,7 @@ class _Web:
                 "trust_env": True,  # ~/.netrc and proxies
             },
         )
+        self._patience = _Patience(self._fs.loop, self._refusal)
 
     def stat(self, name: str) -> Stored | None:
         async def ask() -> Stored:
@@ -376,7 +398,7 @@ class _Web:
                 return Stored(name.partition("?")[0], name, _size(answer), _version(answer))
 
         try:
-            return _ask(self._fs.loop, ask, self._refusal)
+            return self._patience.ask(urlsplit(name).netloc, ask)
         except _Refused as refused:
             if refused.status in (404, 410):
                 return None
@@ -398,7 +420,7 @@ class _Web:
                 return Piece(None, size or 0, _version(answer))
 
         try:
-            return _ask(self._fs.loop, ask, self._refusal)
+            return self._patience.ask(urlsplit(name).netloc, ask)
         except _Refused as refused:
             raise _input_error(refused) from None
 
@@ -418,7 +440,7 @@ class _Web:
             return file.tell()
 
         try:
-            return _ask(self._fs.loop, ask, self._refusal, DOWNLOAD_SECONDS)
+            return self._patience.ask(urlsplit(name).netloc, ask, DOWNLOAD_SECONDS)
         except _Refused as refused:
             raise _input_error(refused) from None
 
