@@ -7,10 +7,14 @@ import shutil
 import signal
 import subprocess
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import click
 
 from schemas.errors import ConfigError
+
+if TYPE_CHECKING:
+    from tasks.postgres.roles import Duty
 
 
 @click.command()
@@ -103,6 +107,34 @@ def upgrade() -> None:
             return
         migrate(engine, settings.schema)
         click.echo(f"Upgraded {display_url(settings)} to revision {current_revision(engine)}.")
+
+
+@db.command()
+@click.argument("duty", type=click.Choice(["loader", "reader"]))
+@click.argument("role")
+def grant(duty: Duty, role: str) -> None:
+    """Let another database role load pages, or read what is loaded; nothing else.
+
+    Run it as the owner of the tables, the role that runs db upgrade and maintain. A loader reads and writes
+    rows (ingest, backfill, quarantine) but makes and changes no table; a reader only reads. Covers the tables
+    of later versions, too. ROLE must exist.
+
+    \b
+    Examples:
+      broadsheet db grant loader news_loader
+      broadsheet db grant reader news_analyst
+    """
+    from schemas.settings import Settings
+    from tasks.postgres.database import display_url, open_database
+    from tasks.postgres.roles import grant as grant_rights
+
+    settings = Settings.from_environment()
+    with open_database(settings) as engine:
+        grant_rights(engine, settings.schema, duty, role)
+        click.echo(f"{role} may now {DUTIES[duty]} in {display_url(settings)}.")
+
+
+DUTIES: dict[Duty, str] = {"loader": "load pages", "reader": "read everything"}
 
 
 @db.command(context_settings={"ignore_unknown_options": True})

@@ -10,10 +10,19 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine, text
 
+from schemas.errors import LoadError
 from schemas.tables import SIGHTINGS_PARTITION_PAGES
 
 LOCK_SECONDS = 5.0
 """How long a lock that loaders or readers hold is waited for: they wait behind it, too."""
+
+NEEDED_PAGES = 50_000
+"""Pages that the batches under way may bring before anyone looks again."""
+
+_MAY_MAKE = """
+    SELECT pg_has_role(relowner, 'USAGE') AND has_schema_privilege(relnamespace, 'CREATE')
+    FROM pg_class WHERE oid = 'headline_sightings'::regclass
+    """
 
 _NAME = re.compile(r"headline_sightings_p(\d+)")
 
@@ -49,10 +58,21 @@ class Partition:
 def make_partitions(engine: Engine, *, ahead: int = SIGHTINGS_PARTITION_PAGES // 2) -> list[Partition]:
     """Make the partitions that are missing for the page after the last and `ahead` pages more; return them.
 
-    Attaching waits for nobody and nobody waits for it, unlike creating one in place.
+    Attaching waits for nobody and nobody waits for it, unlike creating one in place. A role that may not make
+    tables goes on with those that there are.
+
+    Raises:
+        LoadError: such a role has none left for the next batch.
     """
     with engine.begin() as connection:
         if not _missing(connection, ahead):
+            return []
+        if not connection.scalar(text(_MAY_MAKE)):
+            if _missing(connection, min(ahead, NEEDED_PAGES)):
+                raise LoadError(
+                    "There is no partition left for new sightings, and this database role may not make one; "
+                    "let the owner of the tables run `broadsheet maintain`."
+                )
             return []
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('headline_sightings partition'))"))
         missing = _missing(connection, ahead)  # again: another process may have made them meanwhile

@@ -1,0 +1,162 @@
+"""Roles that may not do everything: a loader makes no tables, a reader writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from urllib.parse import quote
+
+import pytest
+from captures import rows
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import ProgrammingError
+
+from schemas.errors import ConfigError, LoadError
+from schemas.records import Batch, BatchResult, Page, Selection
+from schemas.settings import Settings
+from schemas.tables import SIGHTINGS_PARTITION_PAGES
+from tasks.batch import extract_batch
+from tasks.ledger import finish_dead_runs, start_run
+from tasks.load import load_batch
+from tasks.maintain import maintain
+from tasks.postgres.database import open_database
+from tasks.postgres.roles import Duty, grant
+from tasks.settle import settle
+
+ROLES: dict[Duty, str] = {"loader": "news loader", "reader": "Analyst"}
+PAGE = b"""<html><body><h1>Storks return to Dol</h1><p>%s</p>
+<aside><h2>Most read</h2><ul><li><a href="/toll">Toll on the old bridge doubles</a></li></ul>
+</aside></body></html>"""
+SENTENCE = b"Two storks circled the tower above the market and settled on the old nest. "
+
+
+@pytest.fixture(params=["database", "postgres15"])
+def owned(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """A database with both roles and what they are granted; the engine is its owner's."""
+    engine: Engine = request.getfixturevalue(request.param)
+    with engine.begin() as connection:
+        for role in ROLES.values():
+            connection.execute(text(f'CREATE ROLE "{role}" LOGIN'))
+        name = connection.scalar(text("SELECT quote_ident(current_database())"))
+        connection.execute(text(f"REVOKE ALL ON DATABASE {name} FROM PUBLIC"))
+    for duty, role in ROLES.items():
+        grant(engine, "broadsheet", duty, role)
+        grant(engine, "broadsheet", duty, role)
+    yield engine
+    with engine.begin() as connection:
+        for role in ROLES.values():
+            connection.execute(text(f'DROP OWNED BY "{role}"'))
+            connection.execute(text(f'DROP ROLE "{role}"'))
+
+
+@pytest.fixture
+def entered(owned: Engine, settings: Settings) -> Iterator[dict[Duty, Engine]]:
+    """The same database, opened by each role as Broadsheet opens it."""
+    with owned.connect() as connection:
+        at = connection.connection.driver_connection.info  # type: ignore[union-attr]
+    place = f"@/{at.dbname}?host={quote(at.host)}&port={at.port}"
+    with_roles = {
+        duty: replace(settings, database_url=f"postgresql://{quote(role)}{place}")
+        for duty, role in ROLES.items()
+    }
+    with open_database(with_roles["loader"]) as loader, open_database(with_roles["reader"]) as reader:
+        yield {"loader": loader, "reader": reader}
+
+
+def load(engine: Engine) -> BatchResult:
+    page = Page(PAGE % (SENTENCE * 30), "html", "https://gazette.example/storks")
+    batch = Batch(1, pages=(page,), selection=Selection())
+    result = extract_batch(batch)
+    run_id = start_run(engine, kind="ingest", parameters={}, flow_run_id=None, extractor="1")
+    load_batch(engine, batch, result, run_id=run_id, extractor="1")
+    settle(engine)
+    return result
+
+
+def test_a_loader_loads_and_settles(owned: Engine, entered: dict[Duty, Engine]) -> None:
+    load(entered["loader"])
+    assert rows(owned, "SELECT text, sightings FROM headlines JOIN headline_totals ON headline_id = id") == [
+        ("Toll on the old bridge doubles", 1)
+    ]
+    finish_dead_runs(entered["loader"])
+    assert rows(owned, "SELECT state FROM runs") == [("failed",)]
+
+
+NOT_LOADING = (
+    "CREATE TABLE broadsheet.mine (id int)",
+    "CREATE SCHEMA mine",
+    "DROP TABLE articles",
+    "TRUNCATE quarantine",
+    "ALTER TABLE pages ADD COLUMN mine text",
+    "DELETE FROM pages",
+    "DELETE FROM runs",
+    "DELETE FROM quarantine",
+    "UPDATE alembic_version SET version_num = 'mine'",
+    "SELECT rolpassword FROM pg_authid",
+    "COPY pages TO '/tmp/mine'",
+    "COPY pages FROM PROGRAM 'true'",
+    "SELECT pg_read_file('postgresql.conf')",
+)
+
+
+def test_a_loader_may_do_nothing_else(entered: dict[Duty, Engine]) -> None:
+    for statement in NOT_LOADING:
+        assert_refused(entered["loader"], statement)
+
+
+NOT_READING = (
+    "INSERT INTO sources (name) VALUES ('mine')",
+    "UPDATE articles SET title = 'mine'",
+    "DELETE FROM headlines",
+    "CREATE TABLE broadsheet.mine (id int)",
+    "CREATE TEMPORARY TABLE mine (id int)",
+)
+
+
+def test_a_reader_writes_nothing(entered: dict[Duty, Engine]) -> None:
+    for statement in NOT_READING:
+        assert_refused(entered["reader"], statement)
+
+
+def execute(engine: Engine, statement: str) -> None:
+    with engine.begin() as connection:
+        connection.execute(text(statement))
+
+
+def assert_refused(engine: Engine, statement: str) -> None:
+    with pytest.raises(ProgrammingError) as refused:
+        execute(engine, statement)
+    assert getattr(refused.value.orig, "sqlstate", None) == "42501", statement
+
+
+def test_a_reader_reads_everything(owned: Engine, entered: dict[Duty, Engine]) -> None:
+    load(owned)
+    relations = rows(
+        owned,
+        "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p', 'v') AND NOT relispartition "
+        "AND relnamespace = 'broadsheet'::regnamespace",
+    )
+    assert len(relations) > 20
+    for (name,) in relations:
+        rows(entered["reader"], f"SELECT * FROM {name} LIMIT 1")
+
+
+def test_tables_of_later_migrations_are_covered(owned: Engine, entered: dict[Duty, Engine]) -> None:
+    execute(owned, "CREATE TABLE broadsheet.later (id int)")
+    execute(entered["loader"], "INSERT INTO later VALUES (1)")
+    assert rows(entered["reader"], "SELECT id FROM later") == [(1,)]
+
+
+def test_a_loader_needs_partitions_that_the_owner_makes(owned: Engine, entered: dict[Duty, Engine]) -> None:
+    last = 3 * SIGHTINGS_PARTITION_PAGES
+    execute(owned, f"SELECT setval('pages_id_seq', {last})")
+    with pytest.raises(LoadError, match="let the owner of the tables run `broadsheet maintain`"):
+        load(entered["loader"])
+    assert maintain(owned).made
+    load(entered["loader"])
+    assert rows(owned, "SELECT page_id > 3000000 FROM headline_sightings") == [(True,)]
+
+
+def test_unknown_roles_are_refused(database: Engine) -> None:
+    with pytest.raises(ConfigError, match='There is no role nobody"s in the database'):
+        grant(database, "broadsheet", "loader", 'nobody"s')
