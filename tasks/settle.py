@@ -1,6 +1,9 @@
 """Settle: derive headlines from variants, add up their sightings, and link headlines to articles. After any
 loads, in any order, the same pages give the same headlines and the same sums.
 
+What a reprocess took back leaves the sums, and what nothing is left of goes: texts, headlines, link targets,
+articles. So the same holds where pages say something else than they did at first.
+
 The rules are those of `tasks.dedupe.group_headlines` and `canonical_text`, over sets in the database. Work
 is found by the batches that are not settled yet, and only what they touch is looked at again. One advisory
 lock lets one settle run at a time; loaders go on meanwhile.
@@ -33,6 +36,10 @@ LINKS_LOOKED_AT = 100
 _LOCK = "SELECT pg_advisory_xact_lock(hashtext('broadsheet settle'))"
 _PLAN_FOR_FEW = "SET LOCAL random_page_cost = 1.1"
 """Rows that new ones touch are looked up, not searched for in whole tables: what is new decides the cost."""
+
+
+_HOLD_LOADERS = "LOCK TABLE headline_variants, link_targets IN SHARE ROW EXCLUSIVE MODE"
+"""Loaders that write sightings wait until texts are gone: they would name them by their ids."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +88,8 @@ def _settle_some(connection: Connection) -> SettleReport:
             noting = f"CREATE TEMPORARY TABLE {name} ON COMMIT DROP AS {step.query}"
             counts[name] = connection.exec_driver_sql(noting).rowcount
             connection.exec_driver_sql(f"ANALYZE {name}")
+            if counts[name] and step.then:
+                connection.exec_driver_sql(step.then)
         else:
             counts[name] = connection.exec_driver_sql(step).rowcount
         if not counts["settling_batches"]:
@@ -100,6 +109,8 @@ class _Noted:
     """A query whose rows a temporary table keeps for the steps behind it."""
 
     query: str
+    then: str | None = None
+    """Done at once where it has rows."""
 
 
 _WHOLE_FIRST = f"right(v.key, 1) = '{ELLIPSIS}', char_length(v.text), v.text COLLATE \"C\""
@@ -119,9 +130,10 @@ _STEPS: dict[str, str | _Noted] = {
         SELECT id, batch_id, source_id, fetched_at, article_id, url_key, text_digest
         FROM pages WHERE batch_id IN (SELECT id FROM settling_batches)
         """),
-    # The one pass over the sightings: all that follows reads what it leaves.
+    # The one pass over the sightings: all that follows reads what it leaves. What was taken back counts
+    # against what came in.
     "placements": _Noted("""
-        SELECT s.variant_id, s.target_id, s.label_id, p.source_id,
+        SELECT 1 AS sign, s.variant_id, s.target_id, s.label_id, p.source_id,
                (p.fetched_at AT TIME ZONE 'UTC')::date AS day,
                count(*) AS sightings,
                min(s.position) AS best_position,
@@ -131,26 +143,251 @@ _STEPS: dict[str, str | _Noted] = {
                min(p.batch_id) AS first_batch_id
         FROM settling_pages p JOIN headline_sightings s ON s.page_id = p.id
         GROUP BY s.variant_id, s.target_id, s.label_id, p.source_id, day
+        UNION ALL
+        SELECT -1, s.variant_id, s.target_id, s.label_id, p.source_id,
+               (p.fetched_at AT TIME ZONE 'UTC')::date AS day,
+               count(*), min(s.position), min(p.fetched_at), max(p.fetched_at), max(p.id), NULL
+        FROM retracted_sightings s JOIN pages p ON p.id = s.page_id
+        WHERE s.counted AND s.batch_id IN (SELECT id FROM settling_batches)
+        GROUP BY s.variant_id, s.target_id, s.label_id, p.source_id, day
         """),
     "placed_variants": _Noted("""
         SELECT variant_id, sum(sightings) AS sightings, min(first_seen_at) AS first_seen_at,
                max(last_seen_at) AS last_seen_at, min(first_batch_id) AS first_batch_id
         FROM placements
+        WHERE sign > 0
         GROUP BY variant_id
         """),
     "placed_links": _Noted("""
-        SELECT target_id, variant_id, sum(sightings) AS sightings, min(first_seen_at) AS first_seen_at,
-               max(last_seen_at) AS last_seen_at
+        SELECT target_id, variant_id, sum(sign * sightings) AS sightings,
+               sum(sightings) FILTER (WHERE sign > 0) AS added,
+               min(first_seen_at) AS first_seen_at, max(last_seen_at) AS last_seen_at
         FROM placements
         WHERE target_id IS NOT NULL
         GROUP BY target_id, variant_id
         """),
+    # --- sums of texts and links
+    # Where what was taken back reached further than what came in: a minimum or maximum may have gone with it.
+    "shrunk_days": _Noted("""
+        SELECT variant_id, day, source_id, label_id,
+               min(best_position) FILTER (WHERE sign < 0) AS best_position,
+               min(first_seen_at) FILTER (WHERE sign < 0) AS first_seen_at,
+               max(last_seen_at) FILTER (WHERE sign < 0) AS last_seen_at,
+               max(last_page_id) FILTER (WHERE sign < 0) AS last_page_id
+        FROM placements
+        WHERE variant_id IN (SELECT variant_id FROM placements WHERE sign < 0)
+        GROUP BY variant_id, day, source_id, label_id
+        HAVING bool_or(sign < 0) AND (
+            min(best_position) FILTER (WHERE sign > 0) <= min(best_position)
+            AND max(last_page_id) FILTER (WHERE sign > 0) >= max(last_page_id)
+            AND (day IS NULL OR min(first_seen_at) FILTER (WHERE sign > 0) <= min(first_seen_at)
+                            AND max(last_seen_at) FILTER (WHERE sign > 0) >= max(last_seen_at))
+        ) IS NOT TRUE
+        """),
+    "shrunk_links": _Noted("""
+        SELECT target_id, variant_id,
+               min(first_seen_at) FILTER (WHERE sign < 0) AS first_seen_at,
+               max(last_seen_at) FILTER (WHERE sign < 0) AS last_seen_at
+        FROM placements
+        WHERE target_id IS NOT NULL AND variant_id IN (SELECT variant_id FROM placements WHERE sign < 0)
+        GROUP BY target_id, variant_id
+        HAVING min(first_seen_at) FILTER (WHERE sign > 0) > min(first_seen_at) FILTER (WHERE sign < 0)
+            OR max(last_seen_at) FILTER (WHERE sign > 0) < max(last_seen_at) FILTER (WHERE sign < 0)
+            OR count(first_seen_at) FILTER (WHERE sign > 0) = 0
+           AND count(first_seen_at) FILTER (WHERE sign < 0) > 0
+        """),
+    "add up days": """
+        INSERT INTO sighting_days AS d
+            (variant_id, day, source_id, label_id,
+             sightings, best_position, first_seen_at, last_seen_at, last_page_id)
+        SELECT variant_id, day, source_id, label_id, sum(sign * sightings),
+               min(best_position), min(first_seen_at), max(last_seen_at), max(last_page_id)
+        FROM placements
+        GROUP BY variant_id, day, source_id, label_id
+        ORDER BY variant_id, day, source_id, label_id
+        ON CONFLICT (variant_id, day, source_id, label_id) DO UPDATE SET
+            sightings = d.sightings + excluded.sightings,
+            best_position = least(d.best_position, excluded.best_position),
+            first_seen_at = least(d.first_seen_at, excluded.first_seen_at),
+            last_seen_at = greatest(d.last_seen_at, excluded.last_seen_at),
+            last_page_id = greatest(d.last_page_id, excluded.last_page_id)
+        """,
+    # What was seen no more often than just now is new.
+    "new_links": _Noted("""
+        WITH summed AS (
+            INSERT INTO headline_links AS l (target_id, variant_id, sightings, first_seen_at, last_seen_at)
+            SELECT target_id, variant_id, sightings, first_seen_at, last_seen_at
+            FROM placed_links
+            ORDER BY target_id, variant_id
+            ON CONFLICT (target_id, variant_id) DO UPDATE SET
+                sightings = l.sightings + excluded.sightings,
+                first_seen_at = least(l.first_seen_at, excluded.first_seen_at),
+                last_seen_at = greatest(l.last_seen_at, excluded.last_seen_at)
+            RETURNING target_id, variant_id, sightings
+        )
+        SELECT target_id, variant_id
+        FROM summed s JOIN placed_links p USING (target_id, variant_id)
+        WHERE s.sightings = p.added
+        """),
+    "doubtful_days": _Noted("""
+        SELECT d.variant_id, d.day, d.source_id, d.label_id
+        FROM shrunk_days s
+        JOIN sighting_days d
+          ON d.variant_id = s.variant_id
+         AND (d.day, d.source_id, d.label_id) IS NOT DISTINCT FROM (s.day, s.source_id, s.label_id)
+        WHERE d.sightings > 0
+          AND (d.best_position = s.best_position OR d.last_page_id = s.last_page_id
+               OR d.first_seen_at = s.first_seen_at OR d.last_seen_at = s.last_seen_at)
+        """),
+    "doubtful_links": _Noted("""
+        SELECT l.target_id, l.variant_id
+        FROM shrunk_links s JOIN headline_links l USING (target_id, variant_id)
+        WHERE l.sightings > 0 AND (l.first_seen_at = s.first_seen_at OR l.last_seen_at = s.last_seen_at)
+        """),
+    # What is in the sums of these texts, as far as it was not dropped for its age.
+    "remaining": _Noted("""
+        WITH doubtful AS MATERIALIZED (
+            SELECT variant_id FROM doubtful_days UNION SELECT variant_id FROM doubtful_links
+        )
+        SELECT s.variant_id, s.target_id, s.label_id, p.source_id,
+               (p.fetched_at AT TIME ZONE 'UTC')::date AS day,
+               count(*) AS sightings,
+               min(s.position) AS best_position,
+               min(p.fetched_at) AS first_seen_at,
+               max(p.fetched_at) AS last_seen_at,
+               max(p.id) AS last_page_id
+        FROM (
+            SELECT s.page_id, s.variant_id, s.target_id, s.label_id, s.position
+            FROM doubtful
+            JOIN headline_sightings s USING (variant_id)
+            JOIN pages p ON p.id = s.page_id
+            JOIN batches b ON b.id = p.batch_id
+            WHERE b.settled_at IS NOT NULL OR b.id IN (SELECT id FROM settling_batches)
+            UNION ALL
+            SELECT page_id, variant_id, target_id, label_id, position
+            FROM doubtful JOIN retracted_sightings USING (variant_id)
+            WHERE counted AND batch_id NOT IN (SELECT id FROM settling_batches)
+        ) s
+        JOIN pages p ON p.id = s.page_id
+        GROUP BY s.variant_id, s.target_id, s.label_id, p.source_id, day
+        """),
+    # Where some were dropped, the bounds stay as they were.
+    "recount days": """
+        UPDATE sighting_days d
+        SET best_position = r.best_position,
+            first_seen_at = r.first_seen_at,
+            last_seen_at = r.last_seen_at,
+            last_page_id = r.last_page_id
+        FROM (
+            SELECT variant_id, day, source_id, label_id, sum(sightings) AS sightings,
+                   min(best_position) AS best_position, min(first_seen_at) AS first_seen_at,
+                   max(last_seen_at) AS last_seen_at, max(last_page_id) AS last_page_id
+            FROM remaining
+            GROUP BY variant_id, day, source_id, label_id
+        ) r
+        JOIN doubtful_days f
+          ON f.variant_id = r.variant_id
+         AND (f.day, f.source_id, f.label_id) IS NOT DISTINCT FROM (r.day, r.source_id, r.label_id)
+        WHERE d.variant_id = r.variant_id
+          AND (d.day, d.source_id, d.label_id) IS NOT DISTINCT FROM (r.day, r.source_id, r.label_id)
+          AND d.sightings = r.sightings
+        """,
+    "recount links": """
+        UPDATE headline_links l
+        SET first_seen_at = r.first_seen_at, last_seen_at = r.last_seen_at
+        FROM (
+            SELECT target_id, variant_id, sum(sightings) AS sightings,
+                   min(first_seen_at) AS first_seen_at, max(last_seen_at) AS last_seen_at
+            FROM remaining JOIN doubtful_links USING (target_id, variant_id)
+            GROUP BY target_id, variant_id
+        ) r
+        WHERE l.target_id = r.target_id AND l.variant_id = r.variant_id AND l.sightings = r.sightings
+        """,
+    "drop days": """
+        DELETE FROM sighting_days
+        WHERE sightings = 0 AND variant_id IN (SELECT variant_id FROM placements WHERE sign < 0)
+        """,
+    "gone_links": _Noted("""
+        WITH gone AS (
+            DELETE FROM headline_links
+            WHERE sightings = 0
+              AND (target_id, variant_id) IN (SELECT target_id, variant_id FROM placements WHERE sign < 0)
+            RETURNING target_id, variant_id
+        )
+        SELECT v.headline_id FROM gone JOIN headline_variants v ON v.id = gone.variant_id
+        """),
+    # --- what nothing is left of
+    # Locked before texts are, as loaders do; a loader that waits finds the article gone and tries again.
+    "retracted": _Noted(
+        """
+        SELECT page_id, article_id, title_key FROM retracted_claims
+        WHERE batch_id IN (SELECT id FROM settling_batches)
+        """,
+        then="""
+        SELECT id FROM articles a
+        WHERE id IN (SELECT article_id FROM retracted)
+          AND NOT EXISTS (SELECT FROM pages p WHERE p.article_id = a.id)
+        ORDER BY key
+        FOR UPDATE
+        """,
+    ),
+    "gone_articles": _Noted("""
+        SELECT id FROM articles a
+        WHERE id IN (SELECT article_id FROM retracted)
+          AND NOT EXISTS (SELECT FROM pages p WHERE p.article_id = a.id)
+        """),
+    "vanishing": _Noted(
+        """
+        WITH retracted AS (
+            SELECT DISTINCT variant_id, target_id FROM retracted_sightings
+            WHERE batch_id IN (SELECT id FROM settling_batches)
+        )
+        SELECT variant_id, NULL AS target_id FROM retracted
+        WHERE NOT EXISTS (SELECT FROM sighting_days d WHERE d.variant_id = retracted.variant_id)
+        UNION
+        SELECT NULL, target_id FROM retracted
+        WHERE target_id IS NOT NULL
+          AND NOT EXISTS (SELECT FROM headline_links l WHERE l.target_id = retracted.target_id)
+        """,
+        then=_HOLD_LOADERS,
+    ),
+    # Texts that batches have which came in since.
+    "awaited": _Noted("""
+        SELECT DISTINCT s.variant_id, s.target_id
+        FROM batches b
+        JOIN pages p ON p.batch_id = b.id
+        JOIN headline_sightings s ON s.page_id = p.id
+        WHERE EXISTS (SELECT FROM vanishing)
+          AND b.settled_at IS NULL AND b.id NOT IN (SELECT id FROM settling_batches)
+        """),
+    "drop targets": """
+        DELETE FROM link_targets
+        WHERE id IN (SELECT target_id FROM vanishing)
+          AND NOT EXISTS (SELECT FROM awaited WHERE target_id = link_targets.id)
+        """,
+    "gone_variants": _Noted("""
+        SELECT v.id, v.headline_id, v.key_digest
+        FROM vanishing g JOIN headline_variants v ON v.id = g.variant_id
+        WHERE NOT EXISTS (SELECT FROM awaited WHERE variant_id = v.id)
+        """),
+    "drop variants": """
+        DELETE FROM headline_variants WHERE id IN (SELECT id FROM gone_variants)
+        """,
+    # --- variants to headlines
     "settling_variants": _Noted("""
         SELECT v.id, v.key, v.key_digest, v.text, p.first_batch_id
         FROM placed_variants p JOIN headline_variants v ON v.id = p.variant_id
         WHERE v.headline_id IS NULL
         """),
-    # --- variants to headlines
+    "gone_headlines": _Noted("""
+        SELECT h.id, h.key, h.truncated
+        FROM (SELECT DISTINCT key_digest FROM gone_variants) g
+        JOIN headlines h USING (key_digest)
+        WHERE NOT EXISTS (
+            SELECT FROM headline_variants v
+            WHERE v.headline_id = coalesce(h.merged_into, h.id) AND v.key_digest = h.key_digest
+        ) AND NOT EXISTS (SELECT FROM settling_variants s WHERE s.key_digest = h.key_digest)
+        """),
     "new_headlines": _Noted(f"""
         WITH added AS (
             INSERT INTO headlines (key_digest, key, truncated, text)
@@ -163,7 +400,7 @@ _STEPS: dict[str, str | _Noted] = {
         SELECT * FROM added
         """),
     # Truncated keys that may belong elsewhere now: those that are new, and those that start like a whole key
-    # that is new.
+    # that is new or gone.
     "cut_headlines": _Noted(f"""
         SELECT id, key_digest, merged_into, left(key, -1) AS stem
         FROM (
@@ -171,7 +408,9 @@ _STEPS: dict[str, str | _Noted] = {
             UNION
             SELECT cut.*
             FROM (
-                SELECT DISTINCT left(key, {STEM_INDEXED}) AS start FROM new_headlines WHERE NOT truncated
+                SELECT left(key, {STEM_INDEXED}) AS start FROM new_headlines WHERE NOT truncated
+                UNION
+                SELECT left(key, {STEM_INDEXED}) FROM gone_headlines WHERE NOT truncated
             ) whole
             CROSS JOIN LATERAL (
                 SELECT id, key_digest, merged_into, key FROM headlines
@@ -179,7 +418,7 @@ _STEPS: dict[str, str | _Noted] = {
                 OFFSET 0
             ) cut
         ) either
-        WHERE char_length(key) > {STEM_INDEXED}
+        WHERE char_length(key) > {STEM_INDEXED} AND id NOT IN (SELECT id FROM gone_headlines)
         """),
     # One belongs to the whole key that starts with it, if there is exactly one.
     "moves": _Noted(f"""
@@ -195,6 +434,7 @@ _STEPS: dict[str, str | _Noted] = {
                   AND left(whole.key, {KEY_INDEXED}) >= left(cut.stem, {KEY_INDEXED})
                   AND left(whole.key, {KEY_INDEXED}) < left(cut.stem, {KEY_INDEXED}) || chr(1114111)
                   AND starts_with(whole.key, cut.stem)
+                  AND whole.id NOT IN (SELECT id FROM gone_headlines)
                 LIMIT 2
             ) fit
         ) fits
@@ -206,6 +446,8 @@ _STEPS: dict[str, str | _Noted] = {
         SELECT id FROM old
         UNION SELECT before FROM old WHERE before IS NOT NULL
         UNION SELECT after FROM old WHERE after IS NOT NULL
+        UNION SELECT headline_id FROM gone_variants WHERE headline_id IS NOT NULL
+        UNION SELECT h.id FROM gone_variants JOIN headlines h USING (key_digest)
         """),
     "count merges": "SELECT FROM moves WHERE after IS NOT NULL",
     "count detachments": "SELECT FROM moves WHERE after IS NULL",
@@ -216,6 +458,12 @@ _STEPS: dict[str, str | _Noted] = {
         UPDATE headline_variants v SET headline_id = coalesce(m.after, m.id)
         FROM moves m
         WHERE v.headline_id = coalesce(m.before, m.id) AND v.key_digest = m.key_digest
+        """,
+    "drop sums of headlines": """
+        DELETE FROM headline_totals WHERE headline_id IN (SELECT id FROM gone_headlines)
+        """,
+    "drop headlines": """
+        DELETE FROM headlines WHERE id IN (SELECT id FROM gone_headlines)
         """,
     "give new variants their headline": """
         UPDATE headline_variants v SET headline_id = coalesce(h.merged_into, h.id)
@@ -254,28 +502,19 @@ _STEPS: dict[str, str | _Noted] = {
     "choose texts": """
         UPDATE headlines h SET text = b.text FROM better_texts b WHERE h.id = b.id
         """,
-    # --- sums of sightings
-    "add up days": """
-        INSERT INTO sighting_days AS d
-            (variant_id, day, source_id, label_id,
-             sightings, best_position, first_seen_at, last_seen_at, last_page_id)
-        SELECT variant_id, day, source_id, label_id,
-               sum(sightings), min(best_position), min(first_seen_at), max(last_seen_at), max(last_page_id)
-        FROM placements
-        GROUP BY variant_id, day, source_id, label_id
-        ORDER BY variant_id, day, source_id, label_id
-        ON CONFLICT (variant_id, day, source_id, label_id) DO UPDATE SET
-            sightings = d.sightings + excluded.sightings,
-            best_position = least(d.best_position, excluded.best_position),
-            first_seen_at = least(d.first_seen_at, excluded.first_seen_at),
-            last_seen_at = greatest(d.last_seen_at, excluded.last_seen_at),
-            last_page_id = greatest(d.last_page_id, excluded.last_page_id)
-        """,
+    # --- sums of headlines
+    "recounted_headlines": _Noted("""
+        SELECT id FROM changed_headlines
+        UNION
+        SELECT v.headline_id
+        FROM placements p JOIN headline_variants v ON v.id = p.variant_id
+        WHERE p.sign < 0 AND v.headline_id IS NOT NULL
+        """),
     "add up headlines": """
         INSERT INTO headline_totals AS t (headline_id, sightings, first_seen_at, last_seen_at)
         SELECT v.headline_id, sum(p.sightings), min(p.first_seen_at), max(p.last_seen_at)
         FROM placed_variants p JOIN headline_variants v ON v.id = p.variant_id
-        WHERE v.headline_id NOT IN (SELECT id FROM changed_headlines)
+        WHERE v.headline_id NOT IN (SELECT id FROM recounted_headlines)
         GROUP BY v.headline_id
         ORDER BY v.headline_id
         ON CONFLICT (headline_id) DO UPDATE SET
@@ -284,31 +523,16 @@ _STEPS: dict[str, str | _Noted] = {
             last_seen_at = greatest(t.last_seen_at, excluded.last_seen_at)
         """,
     "forget sums that no longer hold": """
-        DELETE FROM headline_totals WHERE headline_id IN (SELECT id FROM changed_headlines)
+        DELETE FROM headline_totals WHERE headline_id IN (SELECT id FROM recounted_headlines)
         """,
-    "add up changed headlines": """
+    "add up those headlines again": """
         INSERT INTO headline_totals (headline_id, sightings, first_seen_at, last_seen_at)
         SELECT v.headline_id, sum(d.sightings), min(d.first_seen_at), max(d.last_seen_at)
-        FROM changed_headlines c
-        JOIN headline_variants v ON v.headline_id = c.id
+        FROM recounted_headlines r
+        JOIN headline_variants v ON v.headline_id = r.id
         JOIN sighting_days d ON d.variant_id = v.id
         GROUP BY v.headline_id
         """,
-    # What was seen no more often than just now is new.
-    "new_links": _Noted("""
-        WITH added AS (
-            INSERT INTO headline_links AS l (target_id, variant_id, sightings, first_seen_at, last_seen_at)
-            SELECT target_id, variant_id, sightings, first_seen_at, last_seen_at
-            FROM placed_links
-            ORDER BY target_id, variant_id
-            ON CONFLICT (target_id, variant_id) DO UPDATE SET
-                sightings = l.sightings + excluded.sightings,
-                first_seen_at = least(l.first_seen_at, excluded.first_seen_at),
-                last_seen_at = greatest(l.last_seen_at, excluded.last_seen_at)
-            RETURNING target_id, variant_id, sightings
-        )
-        SELECT target_id, variant_id FROM added JOIN placed_links USING (target_id, variant_id, sightings)
-        """),
     # --- link targets to articles
     # By the article that the URL names, else by the page captured there that claims most.
     "resolved_targets": _Noted("""
@@ -316,13 +540,16 @@ _STEPS: dict[str, str | _Noted] = {
             SELECT target_id AS id FROM new_links
             UNION
             SELECT t.id FROM settling_pages p JOIN link_targets t ON t.key = p.url_key
-            WHERE p.article_id IS NOT NULL
+            WHERE p.article_id IS NOT NULL OR p.id IN (SELECT page_id FROM retracted)
+            UNION
+            SELECT id FROM link_targets WHERE article_id IN (SELECT id FROM gone_articles)
             UNION
             SELECT t.id
             FROM settling_pages p JOIN articles a ON a.id = p.article_id JOIN link_targets t ON t.key = a.key
         ), resolved AS MATERIALIZED (
             SELECT t.id, coalesce(
-                (SELECT a.id FROM articles a WHERE a.key = t.key),
+                (SELECT a.id FROM articles a
+                 WHERE a.key = t.key AND a.id NOT IN (SELECT id FROM gone_articles)),
                 (SELECT p.article_id FROM pages p WHERE p.url_key = t.key AND p.article_id IS NOT NULL
                  ORDER BY p.fetched_at DESC NULLS LAST, p.digest DESC, p.key DESC LIMIT 1)
             ) AS article_id
@@ -376,9 +603,16 @@ _STEPS: dict[str, str | _Noted] = {
             FROM settling_pages p
             JOIN article_versions a USING (article_id, text_digest)
             JOIN headlines h ON h.key_digest = a.title_key
+            UNION
+            SELECT h.id FROM retracted r JOIN headlines h ON h.key_digest = r.title_key
+            UNION
+            SELECT id FROM headlines WHERE article_id IN (SELECT id FROM gone_articles)
+            UNION
+            SELECT headline_id FROM gone_links
         ) found
         JOIN headlines h USING (id)
-        WHERE NOT h.generic OR h.id IN (SELECT id FROM changed_headlines)
+        WHERE NOT h.generic
+           OR h.id IN (SELECT id FROM changed_headlines) OR h.id IN (SELECT headline_id FROM gone_links)
         """),
     "link_ends": _Noted(f"""
         SELECT r.id, {_HOST} AS host, {_PATH} AS path, t.article_id
@@ -433,7 +667,16 @@ _STEPS: dict[str, str | _Noted] = {
         FROM found_links f
         WHERE h.id = f.id
         """,
+    "drop articles": """
+        DELETE FROM articles WHERE id IN (SELECT id FROM gone_articles)
+        """,
     # --- the ledger
+    "forget sightings taken back": """
+        DELETE FROM retracted_sightings WHERE batch_id IN (SELECT id FROM settling_batches)
+        """,
+    "forget claims taken back": """
+        DELETE FROM retracted_claims WHERE batch_id IN (SELECT id FROM settling_batches)
+        """,
     "close batches": """
         UPDATE batches b
         SET settled_at = now(),
