@@ -34,7 +34,7 @@ from schemas.records import BatchResult, Kind, Limits, Page, Spooled
 from tasks.inputs.containers import Stream, record_limit
 from tasks.inputs.storage import check_writable, is_remote, open_input, path_of, put_file, uri_of
 
-GZIP_LEVEL = 3
+GZIP_LEVEL = 4
 STATED_CHARACTERS = 8000
 """A URL, source or content type that is longer as JSON is not stated: headers of records have their bound."""
 
@@ -292,7 +292,8 @@ def _make_directories(directory: Path) -> None:
     if directory.is_dir():
         return
     _make_directories(directory.parent)
-    directory.mkdir(mode=0o700, exist_ok=True)
+    with suppress(FileExistsError):  # another run is as fast; should it be no directory, what follows tells
+        directory.mkdir(mode=0o700)
     _sync_directory(directory.parent)
 
 
