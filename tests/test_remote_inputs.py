@@ -1,22 +1,19 @@
-"""Inputs that lie elsewhere: S3 as moto speaks it, a server of Google's JSON API, web servers good and bad."""
+"""Inputs that lie elsewhere: S3 as moto speaks it, Google's JSON API, web servers good and bad."""
 
 from __future__ import annotations
 
 import contextlib
-import datetime
 import gzip
-import ipaddress
 import os
 import re
-import socket
 import ssl
 import subprocess
 import sys
 import threading
 import time
-import tracemalloc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -24,14 +21,30 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import orjson
 import pytest
-from inputs import ALL, LIMITS, RECORDS, STORED, html, json_line
+from inputs import ALL, LIMITS, RECORDS, STORED, html
+from sqlalchemy import Engine, text
 
 from schemas.errors import ConfigError, InputError
-from schemas.records import Input, KnownPart, Page, Part, Rejection, Selection, Unmatched
+from schemas.records import (
+    Batch,
+    Counts,
+    Input,
+    KnownPart,
+    Page,
+    Part,
+    Rejection,
+    Selection,
+    Skipped,
+    Unmatched,
+)
 from tasks import plan as planning
+from tasks.batch import extract_batch
 from tasks.inputs import storage, stores
 from tasks.inputs.storage import open_input, put_file, withhold_query
-from tasks.plan import plan
+from tasks.keep import Keeper, KeptAt, Spool, read_kept
+from tasks.ledger import KnownParts, start_run
+from tasks.load import load_batch
+from tasks.plan import pack, plan
 from tasks.read import read_part
 
 SECRET = "s3cretSigNature0815"
@@ -53,7 +66,9 @@ def uris(*named: str) -> list[str]:
 
 
 def read(parts: Sequence[Part]) -> list[bytes]:
-    return [found.content for part in parts for found in read_part(part, ALL, LIMITS) if isinstance(found, Page)]
+    return [
+        found.content for part in parts for found in read_part(part, ALL, LIMITS) if isinstance(found, Page)
+    ]
 
 
 def lines(count: int) -> bytes:
@@ -211,7 +226,7 @@ def test_without_credentials_or_rights_it_says_so(bucket: Bucket, monkeypatch: p
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
     monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
-    with pytest.raises(ConfigError, match=r"s3://news/a\.txt cannot be read: the store asks for credentials\."):
+    with pytest.raises(ConfigError, match=r"a\.txt cannot be read: the store asks for credentials\."):
         plan(["s3://news/a.txt"], ALL, Nothing())
 
 
@@ -329,6 +344,23 @@ def test_a_file_is_put_whole(bucket: Bucket, tmp_path: Path) -> None:
         put_file(path, "s3://other/kept/1.warc.gz")
 
 
+def test_pages_are_kept_in_a_bucket(bucket: Bucket, tmp_path: Path) -> None:
+    pages = [Page(html(number), "html", f"https://daily.example/{number}") for number in range(3)]
+    keeper = Keeper("s3://news/kept/", tmp_path / "spools")
+    keeper.check()
+    with keeper:
+        with Spool(keeper.spool, 1) as spool:
+            spooled = [spool.put(page, key=page.key, digest=page.digest) for page in pages]
+        kept = keeper.publish("000001-000001", spooled)
+    assert kept.uri.startswith("s3://news/kept/2") and "//" not in kept.uri.removeprefix("s3://")
+    assert [path.name for path in (tmp_path / "spools").iterdir()] == ["lock"]
+    places = {digest: KeptAt(kept.uri, offset) for digest, offset in kept.records}
+    assert sorted(page.key for _, page in read_kept(places)) == sorted(page.key for page in pages)
+    assert read(planned("s3://news/kept")) == [page.content for page in pages]
+    bucket.remove(kept.uri.removeprefix("s3://news/"))
+    assert list(read_kept(places)) == []
+
+
 def test_the_path_pattern_reads_keys(bucket: Bucket) -> None:
     bucket.put("gazette/2025-05-17/a.txt", b"x")
     bucket.put("b.txt", b"y")
@@ -337,7 +369,497 @@ def test_the_path_pattern_reads_keys(bucket: Bucket) -> None:
     assert isinstance(unmatched, Unmatched) and unmatched.input == b.input
     (page,) = read_part(a, selection, LIMITS)
     assert isinstance(page, Page) and page.fetched_at is not None
-    assert (page.source, page.fetched_at.date()) == ("gazette", datetime.date(2025, 5, 17))
+    assert (page.source, page.fetched_at.date()) == ("gazette", date(2025, 5, 17))
     bucket.put("c.txt", b"z")
-    with pytest.raises(ConfigError, match="Nothing in s3://news/\\*.txt matches the path pattern"):
+    with pytest.raises(ConfigError, match=r"Nothing in s3://news/\*\.txt matches the path pattern"):
         plan(["s3://news/*.txt"], selection, Nothing())
+
+
+# --- web servers ----------------------------------------------------------------------------------------
+
+
+class Site:
+    """A web server on loopback, and how it treats each path."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.faults: dict[str, list[str]] = {}
+        """What to do wrong with the next answers for a path; the last one stays."""
+        self.asked: list[tuple[str, str]] = []
+        """(path with query, the range asked for)"""
+        self.headers: dict[str, str] = {"ETag": '"1"'}
+        self.url = ""
+
+    def fault(self, path: str) -> str:
+        left = self.faults.get(path, [""])
+        return left.pop(0) if len(left) > 1 else left[0]
+
+
+def serve(site: Site, context: ssl.SSLContext | None = None) -> ThreadingHTTPServer:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            wanted = self.headers.get("Range", "")
+            site.asked.append((self.path, wanted))
+            path = self.path.partition("?")[0]
+            content, fault = site.files.get(path), site.fault(path)
+            if fault.isdigit():
+                return self.answer(int(fault), {}, b"no")
+            if fault.startswith("to "):
+                return self.answer(302, {"Location": fault[3:]}, b"")
+            if content is None:
+                return self.answer(404, {}, b"no")
+            if fault == "cut":
+                self.answer(200, {"Content-Length": str(len(content) + 10)}, content)
+                self.close_connection = True
+                return None
+            if fault == "silent":
+                time.sleep(3)
+                return None
+            if fault in ("endless", "unsized"):
+                return self.chunks(content, endless=fault == "endless")
+            found = re.fullmatch(r"bytes=(\d+)-(\d+)", wanted)
+            if not found or fault == "whole":
+                return self.answer(200, {}, content)
+            first, last = int(found[1]), min(int(found[2]), len(content) - 1)
+            if first >= len(content):
+                return self.answer(416, {"Content-Range": f"bytes */{len(content)}"}, b"")
+            if fault == "more":
+                last = len(content) - 1
+            said = {"Content-Range": f"bytes {first}-{last}/{len(content)}"}
+            return self.answer(206, said, content[first : last + 1])
+
+        def answer(self, status: int, headers: dict[str, str], content: bytes) -> None:
+            self.send_response(status)
+            for name, value in {"Content-Length": str(len(content)), **site.headers, **headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(content)
+
+        def chunks(self, content: bytes, endless: bool) -> None:
+            self.send_response(200)
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                while True:
+                    self.wfile.write(f"{len(content):x}\r\n".encode() + content + b"\r\n")
+                    if not endless:
+                        break
+                self.wfile.write(b"0\r\n\r\n")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+
+        def handle_error(self, *_: object) -> None:
+            pass  # clients hang up on what is too much for them
+
+    server = Server(("127.0.0.1", 0), Handler)
+    if context is not None:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    site.url = f"http{'s' if context else ''}://localhost:{server.server_port}"
+    return server
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    """A server of plain http on loopback, where that is allowed."""
+    site = Site()
+    server = serve(site)
+    yield site
+    server.shutdown()
+    server.server_close()
+
+
+def test_single_files_of_a_web_server_are_read_in_ranges(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planning, "BATCH_PAGES", 40)
+    monkeypatch.setattr(storage, "RANGE_BYTES", 65536)
+    site.files = {"/d/a.jsonl": lines(100), "/p%20q.html": html(7), "/empty.txt": b""}
+    parts = planned(f"{site.url}/d/a.jsonl")
+    assert [(part.record_count, part.payload) for part in parts] == [(40, None), (40, None), (20, None)]
+    site.asked.clear()
+    assert read(parts[1:2]) == [html(number, 2000) for number in range(40, 80)]
+    assert site.asked[0][1].startswith(f"bytes={parts[1].offset}-")
+    page, empty = planned(f"{site.url}/p%20q.html", f"{site.url}/empty.txt")
+    assert (page.input.uri, read([page])) == (f"{site.url}/p%20q.html", [html(7)])
+    assert read([empty]) == [b""]
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz", "a.html"])
+def test_a_server_without_ranges_is_read_in_one_go(
+    site: Site, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(storage, "RANGE_BYTES", 4096)
+    content = html(1, 100_000) if name == "a.html" else lines(100)
+    site.files = {f"/{name}": gzip.compress(content) if name.endswith("gz") else content}
+    site.faults = {f"/{name}": ["whole"]}
+    (part,) = planned(f"{site.url}/{name}")
+    assert (part.payload is None) is (name == "a.html")
+    site.asked.clear()
+    expected = [content] if name == "a.html" else [html(number, 2000) for number in range(100)]
+    assert read([part]) == expected
+    assert len(site.asked) == (2 if name == "a.html" else 0)
+
+
+def test_compressed_files_come_as_they_are_stored(site: Site) -> None:
+    site.files = {"/a.jsonl.gz": gzip.compress(lines(3))}
+    site.headers["Content-Encoding"] = "gzip"  # what many servers say of .gz files
+    assert read(planned(f"{site.url}/a.jsonl.gz")) == [html(number, 2000) for number in range(3)]
+
+
+def test_validators_tell_versions_apart(site: Site) -> None:
+    site.files = {"/a.txt": b"first", "/b.txt": b"other"}
+    (first,), (again,) = planned(f"{site.url}/a.txt"), planned(f"{site.url}/a.txt")
+    assert first.input.fingerprint == again.input.fingerprint
+    site.headers = {"ETag": '"2"'}
+    assert planned(f"{site.url}/a.txt")[0].input.fingerprint != first.input.fingerprint
+    assert "another one" in rejection(first)
+    site.headers = {"Last-Modified": "Sat, 17 May 2025 10:00:00 GMT"}
+    (dated,) = planned(f"{site.url}/a.txt")
+    site.headers = {"Last-Modified": "Sat, 17 May 2025 10:00:01 GMT"}
+    assert "another one" in rejection(dated)
+    site.headers = {}  # nothing tells, so it is read anew by every run
+    (once,), (twice,) = planned(f"{site.url}/a.txt"), planned(f"{site.url}/a.txt")
+    assert once.input.fingerprint != twice.input.fingerprint
+    assert read([once, twice]) == [b"first"] * 2
+
+
+def test_pages_without_a_stated_size_are_read_up_to_the_limit(site: Site) -> None:
+    site.files = {"/page.html": html(1, 5000), "/flood.html": b"x" * 65536, "/dump.jsonl": lines(2)}
+    site.faults = {"/page.html": ["unsized"], "/flood.html": ["endless"], "/dump.jsonl": ["unsized"]}
+    assert read(planned(f"{site.url}/page.html")) == [html(1, 5000)]
+    (flood,) = planned(f"{site.url}/flood.html")
+    (entry,) = read_part(flood, ALL, LIMITS)
+    assert isinstance(entry, Rejection) and entry.reason == "too_large"
+    with pytest.raises(ConfigError, match="does not say how long it is"):
+        planned(f"{site.url}/dump.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("fault", "sentence"),
+    [
+        ("404", r"does not exist\."),
+        ("410", r"does not exist\."),
+        ("401", r"cannot be read: the store asks for credentials\."),
+        ("403", r"cannot be read: the store denies access\."),
+        ("500", r"cannot be read: the server answers 500\."),
+        ("to /a.txt", r"cannot be read: it is redirected more than 5 times\."),
+        ("to ftp://localhost/a.txt", "cannot be read: "),
+        ("silent", r"cannot be read: the store does not answer in time\."),
+    ],
+)
+def test_what_a_web_server_refuses_is_one_sentence(
+    site: Site, monkeypatch: pytest.MonkeyPatch, fault: str, sentence: str
+) -> None:
+    monkeypatch.setattr(stores, "REQUEST_SECONDS", 0.5)
+    site.files = {"/a.txt": b"x"}
+    site.faults = {"/a.txt": [fault]}
+    url = withhold_query(f"{site.url}/a.txt?sig={SECRET}")
+    with pytest.raises(ConfigError, match=sentence) as refused:
+        plan([url], ALL, Nothing())
+    assert SECRET not in str(refused.value) and SECRET in site.asked[0][0]
+
+
+def test_passing_troubles_are_sat_out(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stores, "PATIENCE_SECONDS", 10.0)
+    site.files = {"/a.txt": b"page"}
+    site.faults = {"/a.txt": ["503", "429", "", "cut", "500", ""]}
+    assert read(planned(f"{site.url}/a.txt")) == [b"page"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "detail"),
+    [("cut", "cannot be reached"), ("more", "more than was asked for"), ("403", "denies access")],
+)
+def test_what_goes_wrong_later_is_unreadable(
+    site: Site, monkeypatch: pytest.MonkeyPatch, fault: str, detail: str
+) -> None:
+    monkeypatch.setattr(storage, "RANGE_BYTES", 65536)
+    site.files = {"/a.jsonl": lines(100)}
+    (part,) = planned(f"{site.url}/a.jsonl")
+    site.faults = {"/a.jsonl": [fault]}
+    assert detail in rejection(part)
+
+
+def test_redirects_are_followed_and_the_query_stays_behind(site: Site) -> None:
+    site.files = {"/real.txt": b"page"}
+    site.faults = {"/a.txt": [f"to {site.url}/real.txt"]}
+    (part,) = planned(withhold_query(f"{site.url}/a.txt?sig={SECRET}#part"))
+    assert (part.input.uri, read([part])) == (f"{site.url}/a.txt", [b"page"])
+    assert SECRET not in repr(part) and f"?sig={SECRET}" in part.input.address
+    assert all(SECRET not in path for path, _ in site.asked if path.startswith("/real"))
+
+
+def test_queries_do_not_make_two_inputs_of_one_address(site: Site) -> None:
+    assert withhold_query("https://paper.example/a.txt?v=1") == "https://paper.example/a.txt"
+    assert withhold_query("landing/what?.txt") == "landing/what?.txt"
+    assert withhold_query("s3://news/what?.txt") == "s3://news/what?.txt"
+    with pytest.raises(ConfigError, match="named twice with different queries"):
+        withhold_query("https://paper.example/a.txt?v=2")
+
+
+# --- Google Cloud Storage -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def google(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, tuple[bytes, int]]]:
+    """Objects of the bucket `news` (content, generation) behind as much of the JSON API as is asked."""
+    objects: dict[str, tuple[bytes, int]] = {}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked = urlsplit(self.path)
+            query = parse_qs(asked.query)
+            found = re.fullmatch(r"(?:/download)?/storage/v1/b/news/o(?:/(.+))?", asked.path)
+            key = unquote(found[1]) if found and found[1] else None
+            if found is None or (key is not None and key not in objects):
+                return self.answer(404, b"{}")
+            if key is None:
+                names = sorted(name for name in objects if name.startswith(query.get("prefix", [""])[0]))
+                first = int(query.get("pageToken", ["0"])[0])
+                last = first + int(query["maxResults"][0])
+                page = {"items": [self.about(name) for name in names[first:last]]}
+                return self.answer(
+                    200, orjson.dumps(page | ({"nextPageToken": str(last)} if names[last:] else {}))
+                )
+            if query.get("alt") != ["media"]:
+                return self.answer(200, orjson.dumps(self.about(key)))
+            content, generation = objects[key]
+            span = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers["Range"])
+            assert span is not None
+            if int(span[1]) >= len(content):
+                return self.answer(416, orjson.dumps({"error": {"code": 416, "message": "no such range"}}))
+            piece = content[int(span[1]) : int(span[2]) + 1]
+            said = {"X-Goog-Generation": str(generation)}
+            said["Content-Range"] = f"bytes {span[1]}-{int(span[1]) + len(piece) - 1}/{len(content)}"
+            return self.answer(206, piece, **said)
+
+        def about(self, name: str) -> dict[str, str]:
+            content, generation = objects[name]
+            return {"name": name, "size": str(len(content)), "generation": str(generation)}
+
+        def answer(self, status: int, content: bytes, **headers: str) -> None:
+            self.send_response(status)
+            for name, value in {"Content-Length": str(len(content)), **headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{server.server_port}")
+    monkeypatch.setenv("FSSPEC_GS_TOKEN", "anon")
+    yield objects
+    server.shutdown()
+    server.server_close()
+
+
+def test_google_cloud_storage_is_read_alike(
+    google: dict[str, tuple[bytes, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stores, "LISTED_AT_ONCE", 2)
+    google |= {f"land/{name}": (name.encode(), 1) for name in ("a.txt", "b c.html", "d.txt", "e.pdf")}
+    google |= {"land/empty.txt": (b"", 1), "dump.jsonl": (lines(3), 7)}
+    parts = planned("gs://news/land")
+    assert [part.input.uri.rpartition("/")[2] for part in parts] == [
+        "a.txt",
+        "b c.html",
+        "d.txt",
+        "empty.txt",
+    ]
+    assert read(parts) == [b"a.txt", b"b c.html", b"d.txt", b""]
+    assert read(planned("gs://news/*.jsonl")) == [html(number, 2000) for number in range(3)]
+    google["land/a.txt"] = (b"later", 2)
+    assert "another one" in rejection(parts[0])
+    assert planned("gs://news/land/a.txt")[0].input.fingerprint != parts[0].input.fingerprint
+    with pytest.raises(ConfigError, match="there is no bucket other"):
+        planned("gs://other/land")
+
+
+# --- extras ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("uri", "module", "extra"),
+    [
+        ("s3://news/a.txt", "s3fs", "s3"),
+        ("gs://news/a.txt", "gcsfs", "gs"),
+        ("https://paper.example/a.txt", "aiohttp", "http"),
+    ],
+)
+def test_a_missing_extra_is_named(uri: str, module: str, extra: str) -> None:
+    code = (
+        f"import sys; sys.modules[{module!r}] = None; from flows.cli import main; main(['ingest', {uri!r}])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (run.returncode, run.stdout) == (2, "")
+    assert run.stderr.splitlines() == [
+        f"Error: {uri.partition(':')[0]}:// needs an extra that is not installed: "
+        f"pip install 'broadsheet[{extra}]'."
+    ]
+
+
+def test_local_files_load_no_client(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("x")
+    code = (
+        "import sys; from tasks.inputs.storage import open_input, uri_of; "
+        f"open_input(uri_of({str(tmp_path / 'a.txt')!r})).close(); "
+        "print(*{'fsspec', 'aiohttp', 's3fs', 'asyncio'} & sys.modules.keys())"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == []
+
+
+# --- end to end -----------------------------------------------------------------------------------------
+
+
+def story(number: int, text: str = "A brass band met the ferry on the quay on Monday.") -> bytes:
+    said = (f"{text} It was voyage {number} of {number + n}, said the pilot." for n in range(4))
+    title = f"Ferry number {number} returns to Lorn"
+    body = "".join(f"<p>{paragraph}</p>" for paragraph in said)
+    page = f"<html lang=en><title>{title}</title><article><h1>{title}</h1>{body}</article></html>"
+    return orjson.dumps({"html": page, "url": f"https://paper.example/{number}"}) + b"\n"
+
+
+def load(database: Engine, *paths: str) -> tuple[Counts, int]:
+    """What a run does, batch after batch in this process; the counts, and the parts it skipped."""
+    run_id = start_run(database, kind="ingest", parameters={}, flow_run_id=None, extractor="1")
+    counts, skipped = Counts(), 0
+    for item in pack(plan(paths, ALL, KnownParts(database)), ALL):
+        if isinstance(item, Batch):
+            counts += load_batch(database, item, extract_batch(item), run_id=run_id, extractor="1").counts
+        elif isinstance(item, Skipped):
+            skipped += item.parts
+    assert counts.balanced
+    return counts, skipped
+
+
+def test_a_bucket_is_loaded_once_whatever_happens_to_it(
+    database: Engine, bucket: Bucket, s3_server: tuple[str, list[str], dict[str, int]]
+) -> None:
+    for number in range(6):
+        bucket.put(f"landing/{number}.jsonl.gz", gzip.compress(story(number)))
+    s3_server[2]["left"] = 4 + 6 + 2  # two looks, six objects planned, two read, then silence
+    counts, skipped = load(database, "s3://news/landing")
+    assert (counts.loaded, counts.quarantined, skipped, waiting(database)) == (2, 4, 0, 4)
+    s3_server[2]["left"] = sys.maxsize
+    stores.store.cache_clear()
+    counts, skipped = load(database, "s3://news/landing")
+    assert (counts.loaded, counts.quarantined, skipped, waiting(database)) == (4, 0, 2, 0)
+    counts, skipped = load(database, "s3://news/landing")
+    assert (counts.read, skipped) == (0, 6)
+    bucket.put("landing/3.jsonl.gz", gzip.compress(story(3, "The ferry ran aground below the lighthouse.")))
+    counts, skipped = load(database, "s3://news/landing")
+    assert (counts.updated, counts.read, skipped) == (1, 1, 5)
+
+
+def waiting(database: Engine) -> int:
+    with database.connect() as connection:
+        count = connection.scalar(text("SELECT count(*) FROM quarantine WHERE resolved_at IS NULL"))
+    return int(count or 0)
+
+
+# --- secrets --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def closed_site(tmp_path: Path) -> Iterator[tuple[Site, Path]]:
+    """A server of https on loopback, and the certificate to trust it by."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    trusted = tmp_path / "certificate.pem"
+    trusted.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    private = tmp_path / "key.pem"
+    plain = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    private.write_bytes(key.private_bytes(*plain))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(trusted, private)
+    site = Site()
+    server = serve(site, context)
+    yield site, trusted
+    server.shutdown()
+    server.server_close()
+
+
+def test_no_secret_is_kept_anywhere(
+    environment: dict[str, str], database: Engine, bucket: Bucket, closed_site: tuple[Site, Path]
+) -> None:
+    site, trusted = closed_site
+    bucket.put("landing/1.jsonl", story(1))
+    bucket.put("landing/2.html", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR")  # goes to quarantine
+    site.files = {"/dump.jsonl": story(3), "/other.txt": b"The ferry is back."}
+    environment |= {name: os.environ[name] for name in (*CREDENTIALS, "AWS_ENDPOINT_URL")}
+    environment |= {"SSL_CERT_FILE": str(trusted), "PREFECT_LOGGING_LEVEL": "DEBUG"}
+    signed = f"{site.url}/dump.jsonl?X-Amz-Signature={SECRET}&X-Amz-Expires=60"
+    command = [str(Path(sys.executable).with_name("broadsheet")), "ingest"]
+
+    def ingest(*paths: str) -> subprocess.CompletedProcess[str]:
+        run = subprocess.run([*command, *paths], env=environment, capture_output=True, text=True, timeout=180)
+        assert SECRET not in run.stdout + run.stderr
+        return run
+
+    first = ingest("s3://news/landing", signed, f"{site.url}/other.txt?sig={SECRET}", "--json")
+    counts = orjson.loads(first.stdout)["counts"]
+    assert (counts["read"], counts["loaded"] + counts["non_article"], counts["quarantined"]) == (4, 3, 1)
+    site.files.clear()
+    refused = ingest(signed, "--json")
+    assert refused.returncode == 2
+    assert refused.stderr == f"Error: {site.url}/dump.jsonl does not exist.\n"
+
+    assert all(SECRET in path for path, _ in site.asked)  # it was needed, and used
+    with database.connect() as connection:
+        tables = connection.scalars(
+            text("SELECT table_name FROM information_schema.tables WHERE table_schema = 'broadsheet'")
+        ).all()
+        rows = [
+            row
+            for table in tables
+            for row in connection.scalars(text(f'SELECT t::text FROM broadsheet."{table}" t'))
+        ]
+        assert any("dump.jsonl" in row for row in rows)
+        assert not [row for row in rows if SECRET in row]
+    kept = [path for path in Path(environment["BROADSHEET_HOME"]).rglob("*") if path.is_file()]
+    assert any(b"dump.jsonl" in path.read_bytes() for path in kept)  # Prefect's own database
+    assert not [path for path in kept if SECRET.encode() in path.read_bytes()]
+
+
+def test_a_redirect_from_a_closed_to_an_open_way_is_not_followed(closed_site: tuple[Site, Path]) -> None:
+    site, trusted = closed_site
+    site.files = {"/a.txt": b"x", "/b.txt": b"x"}
+    site.faults = {"/a.txt": ["to http://127.0.0.1:9/a.txt"], "/c.txt": ["to /b.txt"]}
+    code = (
+        "import sys; from schemas.errors import ConfigError; from tasks.inputs.storage import look_up\n"
+        "for url in sys.argv[1:]:\n"
+        "    try: print(look_up(url).size)\n"
+        "    except ConfigError as error: print(error)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code, f"{site.url}/a.txt", f"{site.url}/b.txt", f"{site.url}/c.txt"],
+        env={**os.environ, "SSL_CERT_FILE": str(trusted)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    refused, *sizes = run.stdout.splitlines()
+    assert refused == f"{site.url}/a.txt cannot be read: it is redirected from https:// to an open way."
+    assert sizes == ["1", "1"]
