@@ -15,7 +15,18 @@ import zstandard
 from inputs import ALL, LIMITS, html, json_line, warc_page
 
 from schemas.errors import ConfigError
-from schemas.records import Batch, Input, KnownPart, Limits, Page, Part, Rejection, Selection, Skipped
+from schemas.records import (
+    Batch,
+    Input,
+    KnownPart,
+    Limits,
+    Page,
+    Part,
+    Rejection,
+    Selection,
+    Skipped,
+    Unmatched,
+)
 from tasks import plan as planning
 from tasks.inputs.storage import path_of
 from tasks.plan import BATCH_BYTES, BATCH_PAGES, format_of, pack, plan
@@ -38,7 +49,9 @@ class Ledger:
         self.known.setdefault((part.input.fingerprint, selection.digest), []).append(known)
 
 
-def planned(*paths: object, ledger: Ledger | None = None, selection: Selection = ALL) -> list[Part | Skipped]:
+def planned(
+    *paths: object, ledger: Ledger | None = None, selection: Selection = ALL
+) -> list[Part | Skipped | Unmatched]:
     return list(plan([str(path) for path in paths], selection, ledger or Ledger()))
 
 
@@ -159,6 +172,48 @@ def test_links_do_not_lead_out_of_the_directory(tmp_path: Path) -> None:
     assert names(inside) == ["kept.txt"]
     assert names(tmp_path / "link") == ["kept.txt"], "what the user names may be a link"
     assert names(inside / "out.txt") == ["out.txt"]
+    assert [contents(part) for part in parts(inside, inside / "out.txt")] == [[b""], [b""]]
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.jsonl"])
+@pytest.mark.parametrize("swap", ["link", "pipe", "device", "directory", "nothing"])
+def test_what_takes_a_files_place_after_planning_is_not_read(tmp_path: Path, name: str, swap: str) -> None:
+    (tmp_path / "secret").write_bytes(json_line(1))
+    landing = tmp_path / "landing"
+    landing.mkdir()
+    path = landing / name
+    path.write_bytes(json_line(0))
+    (part,) = parts(landing)
+    path.unlink()
+    if swap == "link":
+        path.symlink_to(tmp_path / "secret")
+    elif swap == "pipe":
+        os.mkfifo(path)
+    elif swap == "device":
+        path.symlink_to("/dev/zero")
+    elif swap == "directory":
+        path.mkdir()
+    (entry,) = read_part(part, ALL, LIMITS)
+    assert isinstance(entry, Rejection)
+    assert (entry.reason, entry.content) == ("unreadable", None)
+
+
+def test_a_pattern_that_says_nothing_of_a_directory_is_refused(tmp_path: Path) -> None:
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / name).touch()
+    selection = Selection(path_pattern="{source}/{date}/*")
+    with pytest.raises(ConfigError, match="matches the path pattern"):
+        plan([str(tmp_path)], selection, Ledger())
+    assert len(planned(tmp_path / "a.txt", selection=selection)) == 2
+    (tmp_path / "daily" / "2025-05-17").mkdir(parents=True)
+    (tmp_path / "daily" / "2025-05-17" / "c.txt").touch()
+    found = planned(tmp_path, selection=selection)
+    assert [type(item).__name__ for item in found] == ["Unmatched", "Part", "Unmatched", "Part", "Part"]
+    ledger = Ledger()
+    for item in found:
+        if isinstance(item, Part):
+            ledger.load(item, selection)
+    assert {type(item) for item in planned(tmp_path, ledger=ledger, selection=selection)} == {Skipped}
 
 
 @pytest.mark.parametrize(
