@@ -3,11 +3,12 @@
 # a role of its own that is no superuser.
 set -eu
 psql --no-psqlrc --quiet --username "${POSTGRES_USER:-postgres}" --dbname postgres \
-    --set ON_ERROR_STOP=1 --set password="$POSTGRES_PASSWORD" <<'SQL'
-CREATE ROLE broadsheet LOGIN PASSWORD :'password';
-CREATE ROLE prefect LOGIN PASSWORD :'password';
+    --set ON_ERROR_STOP=1 --set news="$NEWS_PASSWORD" --set prefect="$PREFECT_PASSWORD" <<'SQL'
+CREATE ROLE broadsheet LOGIN PASSWORD :'news';
+CREATE ROLE prefect LOGIN PASSWORD :'prefect';
 CREATE DATABASE broadsheet OWNER broadsheet;
 CREATE DATABASE prefect OWNER prefect;
+REVOKE ALL ON DATABASE broadsheet, prefect FROM PUBLIC;
 \connect prefect
 CREATE EXTENSION pg_trgm;
 SQL

@@ -255,9 +255,10 @@ def test_services_listen_on_the_loopback_alone() -> None:
 
 def test_secrets_come_from_the_environment() -> None:
     text = (ROOT / "deploy/compose.yaml").read_text("utf-8")
-    values = re.findall(r"PASSWORD: (.+)|://\w+:(.+?)@", text)
-    assert len(values) == 3
-    assert all(re.match(r"\$\{POSTGRES_PASSWORD:\?", first or second) for first, second in values)
+    stated = dict(re.findall(r"(\w+_PASSWORD): \$\{(\w+):\?", text))
+    assert stated == {name: name for name in ("POSTGRES_PASSWORD", "NEWS_PASSWORD", "PREFECT_PASSWORD")}
+    in_urls = re.findall(r"://(\w+):(.+?)@", text)
+    assert sorted(in_urls) == [("broadsheet", "${NEWS_PASSWORD:?}"), ("prefect", "${PREFECT_PASSWORD:?}")]
 
 
 def test_compose_mounts_and_starts_what_is_there() -> None:
