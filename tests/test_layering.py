@@ -22,6 +22,7 @@ MAY_IMPORT_DATABASE = (
     "tasks.maintain",
     "tasks.recover",
     "tasks.replay",
+    "tasks.reprocess",
     "tasks.settle",
     STEPS,
 )
