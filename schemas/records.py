@@ -73,6 +73,11 @@ class Input:
     version: str = ""
     """What the object must still be when it is read: its ETag, generation or time of modification."""
 
+    @property
+    def place(self) -> str:
+        """What to open."""
+        return self.address or self.uri
+
 
 @dataclass(frozen=True, slots=True)
 class Part:

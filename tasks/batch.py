@@ -26,6 +26,7 @@ from schemas.errors import (
 from schemas.records import Batch, BatchResult, ExtractedPage, Ignored, Limits, Page, Part, Rejection
 from tasks.dedupe import article_key, headline_key, story_key
 from tasks.extract import extract_page
+from tasks.inputs.storage import is_remote, read_ahead
 from tasks.keep import Spool
 from tasks.read import read_part
 
@@ -100,11 +101,14 @@ def _outcomes(batch: Batch, place: Place) -> Iterator[tuple[int, Page | Rejectio
     """Yield (unit, what was read, what became of it)."""
     left = batch.accept
     skip, verdict = place.record, place.verdict
+    remote = any(is_remote(part.input.place) for part in batch.parts)
     for unit in range(place.unit, len(batch.parts) + len(batch.pages)):
         if left == 0 and unit < len(batch.parts):  # nothing of it is wanted: leave it closed
             yield from repeat((unit, Ignored(), Ignored()), batch.parts[unit].record_count - skip)
             skip = 0
             continue
+        if remote:
+            read_ahead((part.input.place, part.offset) for part in batch.parts[unit:] if part.payload is None)
         for found in _read_unit(batch, unit):
             if skip:
                 skip -= 1

@@ -23,7 +23,16 @@ from schemas.errors import ConfigError, DamagedInput, InputError
 from schemas.records import Batch, Format, Input, KnownPart, Limits, Part, Selection, Skipped, Unmatched
 from tasks.inputs.containers import Record, Stream, pack_record, record_limit, take_record
 from tasks.inputs.path_pattern import PathFacts, compile_pattern, read_path
-from tasks.inputs.storage import is_ranged, is_remote, look_up, name_of, open_input, sentence, uri_of
+from tasks.inputs.storage import (
+    is_ranged,
+    is_remote,
+    look_up,
+    name_of,
+    open_input,
+    read_ahead,
+    sentence,
+    uri_of,
+)
 
 if TYPE_CHECKING:
     from tasks.inputs.stores import Stored
@@ -332,18 +341,26 @@ def _plan(
         # With a limit the first pages are read, known or not: what is known would not count against it.
         asked = [] if selection.limit else [source for source, _ in chunk]
         loaded = known.parts(asked, selection.digest)
-        for source, size in chunk:
-            parts = loaded.get(source.fingerprint, ())
+        work: list[tuple[_Found, _Gap]] = []
+        for found in chunk:
+            parts = loaded.get(found.input.fingerprint, ())
             if parts:
-                yield Skipped(source, len(parts))
+                yield Skipped(found.input, len(parts))
             gaps = _gaps(parts)
-            if gaps and _says_nothing(source, selection.path_pattern):
-                yield Unmatched(source)
-            for gap in gaps:
-                if source.format in _PAGES:
-                    yield Part(source, first_record=0, record_count=1, byte_count=size)
-                else:
-                    yield from _cut(source, gap, limits)
+            if gaps and _says_nothing(found.input, selection.path_pattern):
+                yield Unmatched(found.input)
+            work += ((found, gap) for gap in gaps)
+        for index, ((source, size), gap) in enumerate(work):
+            if source.format in _PAGES:
+                yield Part(source, first_record=0, record_count=1, byte_count=size)
+            else:
+                read_ahead(_opened(islice(work, index, None)))
+                yield from _cut(source, gap, limits)
+
+
+def _opened(work: Iterable[tuple[_Found, _Gap]]) -> Iterator[tuple[str, int]]:
+    """Where reading begins in those inputs that the planner opens."""
+    return ((found.input.place, gap.offset) for found, gap in work if found.input.format not in _PAGES)
 
 
 def _gaps(parts: Iterable[KnownPart]) -> list[_Gap]:
@@ -364,7 +381,7 @@ def _gaps(parts: Iterable[KnownPart]) -> list[_Gap]:
 def _cut(source: Input, gap: _Gap, limits: Limits) -> Iterator[Part]:
     """Walk the records of a gap and yield its parts; what stops the walk is told by the last one."""
     try:
-        file = open_input(source.address or source.uri, source.version)
+        file = open_input(source.place, source.version)
     except OSError:
         yield Part(source, gap.first, record_count=1)  # reading it fails too, and says so in the quarantine
         return

@@ -108,7 +108,7 @@ def read_records(part: Part, limits: Limits) -> Iterator[Record]:
         yield from unpack_records(part.payload)
         return
     keep = record_limit(limits)
-    with open_input(part.input.address or part.input.uri, part.input.version) as file:
+    with open_input(part.input.place, part.input.version) as file:
         stream = Stream(file, part.input.compression, part.offset)
         if part.input.format in ("txt", "html"):
             yield stream.take_rest(keep)

@@ -388,6 +388,7 @@ class Site:
         self.asked: list[tuple[str, str]] = []
         """(path with query, the range asked for)"""
         self.headers: dict[str, str] = {"ETag": '"1"'}
+        self.delay = 0.0
         self.url = ""
 
     def fault(self, path: str) -> str:
@@ -402,6 +403,7 @@ def serve(site: Site, context: ssl.SSLContext | None = None) -> ThreadingHTTPSer
         def do_GET(self) -> None:
             wanted = self.headers.get("Range", "")
             site.asked.append((self.path, wanted))
+            time.sleep(site.delay)
             path = self.path.partition("?")[0]
             content, fault = site.files.get(path), site.fault(path)
             if fault.isdigit():
@@ -600,6 +602,23 @@ def test_queries_do_not_make_two_inputs_of_one_address(site: Site) -> None:
     assert withhold_query("s3://news/what?.txt") == "s3://news/what?.txt"
     with pytest.raises(ConfigError, match="named twice with different queries"):
         withhold_query("https://paper.example/a.txt?v=2")
+
+
+def test_small_objects_are_asked_for_ahead(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"/{number:02}.{'html' if number % 2 else 'jsonl'}" for number in range(24)]
+    site.files = {name: html(1) if name.endswith("html") else lines(1) for name in names}
+    found = [part for name in names for part in planned(f"{site.url}{name}")]
+    site.delay = 0.1
+    started = time.monotonic()
+    result = extract_batch(Batch(1, tuple(found)))
+    assert (result.read, len(result.rejections)) == (24, 0)
+    assert time.monotonic() - started < 24 * site.delay / 2
+    site.asked.clear()
+    site.delay = 0.0
+    assert len(planned(*(f"{site.url}{name}" for name in names[::2]))) == 12
+    assert len(site.asked) == 3 * 12  # looked at twice each, then read once
+    result = extract_batch(Batch(1, tuple(found), accept=1))
+    assert result.read == 1
 
 
 # --- Google Cloud Storage -------------------------------------------------------------------------------

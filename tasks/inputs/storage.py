@@ -12,7 +12,9 @@ import os
 import re
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, BinaryIO
 from urllib.parse import quote_from_bytes, unquote_to_bytes, urlsplit
@@ -20,16 +22,22 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes, urlsplit
 from schemas.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
-    from tasks.inputs.stores import Store, Stored
+    from concurrent.futures import Future, ThreadPoolExecutor
+
+    from tasks.inputs.stores import Piece, Store, Stored
 
 RANGE_BYTES = 1024 * 1024
 """What is asked for at once."""
+
+AHEAD = 8
+"""How many objects are asked for before they are opened: a round trip costs more than a page's extraction."""
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _REMOTE = ("s3", "gs", "https", "http")
 _GLOB = re.compile(r"[*?[]")
 
 _queries: dict[str, str] = {}
+_ahead: dict[tuple[str, int], Future[Piece]] = {}
 
 
 def is_remote(path: str) -> bool:
@@ -150,8 +158,28 @@ def open_input(uri: str, version: str = "") -> BinaryIO:
     """
     if not is_remote(uri):
         return _open_file(path_of(uri))
-    store, name = _store(uri)
-    return io.BufferedReader(_RemoteFile(store, name, version), RANGE_BYTES)
+    return io.BufferedReader(_RemoteFile(uri, version), RANGE_BYTES)
+
+
+def read_ahead(places: Iterable[tuple[str, int]]) -> None:
+    """Begin to fetch what will be read next: objects by (address, first byte). Local files are passed over.
+
+    What was begun before and is not among them any more is forgotten.
+    """
+    wanted = [place for place in islice(places, AHEAD) if is_remote(place[0])]
+    for place in _ahead.keys() - set(wanted):
+        _ahead.pop(place).cancel()
+    for uri, start in wanted:
+        if (uri, start) not in _ahead:
+            store, name = _store(uri)
+            _ahead[uri, start] = _fetchers().submit(store.fetch, name, start, RANGE_BYTES)
+
+
+@cache
+def _fetchers() -> ThreadPoolExecutor:
+    from concurrent.futures import ThreadPoolExecutor
+
+    return ThreadPoolExecutor(AHEAD, thread_name_prefix="read-ahead")
 
 
 def is_ranged(file: BinaryIO) -> bool:
@@ -236,10 +264,10 @@ def _open_file(path: Path) -> BinaryIO:
 class _RemoteFile(io.RawIOBase):
     """An object read in ranges, or from a copy where its server knows no ranges."""
 
-    def __init__(self, store: Store, name: str, version: str) -> None:
+    def __init__(self, uri: str, version: str) -> None:
         self.ranged = True
-        self._store = store
-        self._name = name
+        self._uri = uri
+        self._store, self._name = _store(uri)
         self._version = version
         self._position = 0
         self._size: int | None = None
@@ -277,7 +305,8 @@ class _RemoteFile(io.RawIOBase):
             return self._copy.read(count)
         if self._size is not None and start >= self._size:
             return b""
-        piece = self._store.fetch(self._name, start, count)
+        begun = _ahead.pop((self._uri, start), None)
+        piece = begun.result() if begun else self._store.fetch(self._name, start, count)
         if self._version and piece.version and piece.version != self._version:
             raise InputError("the object is another one than when it was planned")
         self._version = self._version or piece.version
@@ -289,7 +318,7 @@ class _RemoteFile(io.RawIOBase):
         self._size = piece.size
         if not piece.data and start < piece.size:
             raise InputError("the object ends too early")
-        return piece.data
+        return piece.data[:count]
 
     def close(self) -> None:
         if self._copy is not None:
