@@ -49,7 +49,7 @@ from tasks.plan import pack, plan
 from tasks.postgres.partitions import drop_partition, old_partitions
 from tasks.recover import Unavailable
 from tasks.reprocess import Barrier, reprocess
-from tasks.settle import settle
+from tasks.settle import _STEPS, BATCHES_AT_ONCE, _Noted, settle
 
 MONDAY = datetime(2026, 3, 2, 23, 30, tzinfo=UTC)
 TEXTS = [
@@ -66,6 +66,8 @@ TEXTS = [
 HOSTS = ("gazette.example", "courier.example")
 PATHS = ("ferry", "storks", "live/1", "live/2", "live/3")
 TARGETS = [None, "/ferry", *(f"https://{host}/{path}" for host in HOSTS for path in PATHS)]
+SETTLING = _STEPS["settling_batches"]
+assert isinstance(SETTLING, _Noted)
 NEVER_DROPPED = ("sources", "sidebar_labels", "bylines")
 """Small dictionaries: words that nothing shows any more may stay."""
 
@@ -196,8 +198,11 @@ def batches(choose: random.Random, pages: Sequence[ExtractedPage]) -> Iterable[l
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_equals_a_clean_load(database: Engine, seed: int) -> None:
+def test_equals_a_clean_load(database: Engine, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     choose = random.Random(seed)
+    if seed % 2:  # so that some that was taken back waits while other batches are settled
+        query = SETTLING.query.replace(f"LIMIT {BATCHES_AT_ONCE}", "LIMIT 1")
+        monkeypatch.setitem(_STEPS, "settling_batches", replace(SETTLING, query=query))
     pages = [a_reading(choose, page) for page in some_pages(choose, choose.choice([4, 8, 20]))]
     add(database, pages, "2")
     settle(database)
@@ -303,7 +308,8 @@ def test_an_article_without_pages_goes_or_is_claimed_again(database: Engine) -> 
     settle(database)
     moved = [says(page, is_article=False, reason="consent") for page in pages]
     again(database, *moved, pointing)
-    add(database, [extracted(2, fetched_at=MONDAY - timedelta(days=1), body=("Older, but all there is.",))])
+    older = extracted(2, fetched_at=MONDAY - timedelta(days=1), body=("Older, but all there is.",))
+    assert add(database, [older]).counts.loaded == 1
     settle(database)
     assert rows(database, "SELECT url, body FROM articles") == [
         ("https://gazette.example/news/2", "Older, but all there is.")
@@ -431,6 +437,27 @@ def test_loaders_and_settle_side_by_side(database: Engine) -> None:
         settling.result()
     finish(database, pages)
     assert_same(database, clean)
+
+
+def test_a_loader_that_waits_for_an_article_that_goes_tries_again(database: Engine) -> None:
+    """Settle drops an article that no page names while a loader is about to give it one."""
+    page = extracted(1, fetched_at=MONDAY)
+    add(database, [page])
+    settle(database)
+    again(database, says(page, is_article=False, reason="listing"))
+    later = extracted(1, fetched_at=MONDAY + timedelta(days=1))
+    waiting = (
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%articles%'"
+    )
+    with ThreadPoolExecutor(1) as pool:
+        with database.begin() as connection:
+            connection.execute(text("DELETE FROM articles"))
+            loading = pool.submit(add, database, [later])
+            while rows(database, waiting) == [(0,)]:
+                assert not loading.done()
+        with pytest.raises(TransientLoadError):
+            loading.result()
+    assert add(database, [later]).counts.loaded == 1
 
 
 def test_a_lost_connection_leaves_nothing(database: Engine) -> None:

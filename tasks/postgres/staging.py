@@ -279,7 +279,7 @@ def add_versions() -> Executable:
     new = (
         select(*values.values())
         .join_from(staged_pages, staged_articles, article.ordinal == page.ordinal)
-        .where(page.page_id.is_not(None))
+        .where(page.page_id.is_not(None), page.article_id.is_not(None))
         .distinct(page.article_id, page.text_digest)
         .order_by(page.article_id, page.text_digest)
     )
