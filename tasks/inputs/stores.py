@@ -154,19 +154,20 @@ class _Patience:
             raise _Refused(None, words)
         pause = 0.2
         while True:
+            wait = pause * random.uniform(0.5, 1.5)  # noqa: S311  no secret
             try:
                 answer: Answer = sync(self._loop, request, timeout=seconds)
             except Exception as error:  # noqa: BLE001  every client has errors of its own; all become words
                 refused = self._refusal(error)
                 if not refused.worth_repeating:
                     raise refused from None
-                if time.monotonic() - started + pause > PATIENCE_SECONDS:
+                if time.monotonic() - started + wait > PATIENCE_SECONDS:
                     self._quiet[host] = time.monotonic() + QUIET_SECONDS, refused.args[1]
                     raise refused from None
             else:
                 return answer
-            time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311  no secret
-            pause *= 2
+            time.sleep(wait)
+            pause = min(2 * pause, 4.0)
 
 
 def _input_error(refused: _Refused) -> InputError:
