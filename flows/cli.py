@@ -10,19 +10,22 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, NoReturn
 
 import click
 
+from flows import signals
 from flows.database_commands import db, maintain
-from flows.listings import articles, export, headlines, quarantine, status
+from flows.listings import articles, export, headlines, status
 from flows.options import reading, running, selection
+from flows.quarantine_commands import quarantine
 from schemas.errors import BroadsheetError, ConfigError, PageError
 from schemas.records import Input, KnownPart
 from schemas.settings import Settings
 
-FAILED, MISUSED, INTERRUPTED = 1, 2, 130
-"""Exit codes beside 0: the run failed, the command or a setting is wrong, Ctrl-C."""
+FAILED, MISUSED = 1, 2
+"""Exit codes beside 0: the run failed, the command or a setting is wrong."""
 
 
 class _InOrder(click.Group):
@@ -43,7 +46,8 @@ def broadsheet() -> None:
       broadsheet articles list
       broadsheet headlines top
 
-    Exit codes: 0 fine, 1 the run failed, 2 the command or a setting is wrong, 130 interrupted.
+    Exit codes: 0 fine, 1 the run failed, 2 the command or a setting is wrong, 130 Ctrl-C,
+    143 SIGTERM.
     """
 
 
@@ -54,7 +58,8 @@ def broadsheet() -> None:
 def ingest(paths: tuple[str, ...], **options: Any) -> None:
     """Load scraped pages. What is loaded already is skipped.
 
-    A PATH is a file, a directory (with everything below it), a quoted glob, or - for JSONL on standard input.
+    A PATH is a file, a directory (with everything below it), a quoted glob, or - for JSONL on standard input;
+    s3:// and gs:// name objects, prefixes and globs in the same way, https:// names single files.
     Read are .txt, .html, .htm, .jsonl, .warc and .wet, each plain or as .gz or .zst; other files in a
     directory are passed over.
 
@@ -69,20 +74,39 @@ def ingest(paths: tuple[str, ...], **options: Any) -> None:
 
 
 @broadsheet.command()
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.argument("paths", nargs=-1, metavar="[PATH...]")
+@click.option(
+    "--reprocess",
+    is_flag=True,
+    help="Read stored pages again that another version of the extractor has read; takes no PATH.",
+)
 @reading
 @running
-def backfill(paths: tuple[str, ...], **options: Any) -> None:
+def backfill(paths: tuple[str, ...], reprocess: bool, **options: Any) -> None:
     """Load pages of the past, chosen by path and fetch date.
 
     Takes the same inputs and options as ingest, and skips what is loaded in the same way. Older captures
     never replace the newer text of an article.
 
+    With --reprocess, stored pages that another version of the extractor has read are read again, and what
+    they say now replaces what they said: articles, their texts, sidebar headlines and all sums. Choose them
+    by --source, --domain, --since, --until and --limit. Their bytes come from where they were read, else from
+    kept pages, else from the archive; a page whose bytes are gone stays as it is. What was read again
+    counts as loaded (its article is new), updated (the article's text or fields changed), duplicate or
+    non-article (something else of the page changed), or unchanged. Running it again goes on where it was.
+
     \b
-    Example:
+    Examples:
       broadsheet backfill archive/2024 --since 2024-03-01 --until 2024-03-31
+      broadsheet backfill --reprocess --source gazette --since 2025-01-01
     """
-    _run("backfill", paths, **options)
+    if reprocess:
+        given = [name for name in ("fields", "path_pattern", "languages") if options[name]]
+        if paths or given:
+            raise click.UsageError("--reprocess takes stored pages: by --source, --domain, --since, --until.")
+    elif not paths:
+        raise click.UsageError("Name a PATH to load, or --reprocess stored pages.")
+    _run("backfill", paths, more={"reprocess": reprocess}, **options)
 
 
 @broadsheet.command()
@@ -141,19 +165,27 @@ def _run(
     *,
     workers: int | None,
     max_quarantine: float | None,
+    keep_pages: str | None,
     json_output: bool,
     quiet: bool,
+    more: Mapping[str, Any] = MappingProxyType({}),
     **chosen: Any,
 ) -> None:
     """Check what was asked for, run the flow on it, tell what it did."""
     from flows.progress import show_run
+    from tasks.inputs.storage import withhold_query
+    from tasks.keep import Keeper
     from tasks.plan import plan
 
     wanted = selection(**chosen)
-    inputs = _spooled(paths, Settings.from_environment())
+    settings = Settings.from_environment()
+    inputs = [withhold_query(path) for path in _spooled(paths, settings)]
     plan(inputs, wanted, _NothingKnown())  # complains at once; Prefect takes seconds to start
+    if keep_pages:
+        Keeper(keep_pages, settings.spools).check()
     parameters = {**asdict(wanted), "fields": dict(wanted.fields), "paths": inputs}
     parameters |= {"workers": workers, "max_quarantine": 0.5 if max_quarantine is None else max_quarantine}
+    parameters |= {"keep_pages": keep_pages, **more}
     show_run(flow, parameters, json_output=json_output, quiet=quiet)
 
 
@@ -182,8 +214,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         with suppress(AttributeError):  # a caller may have put something simpler in its place
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     try:
-        code = broadsheet.main(arguments, prog_name="broadsheet", standalone_mode=False) or 0
-        sys.stdout.flush()
+        with signals.heeded():
+            code = broadsheet.main(arguments, prog_name="broadsheet", standalone_mode=False) or 0
+            sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         code = MISUSED
@@ -199,7 +232,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except BroadsheetError as error:
         code = _complain(error, FAILED)
     except (click.Abort, KeyboardInterrupt):
-        code = INTERRUPTED
+        code = signals.exit_code()
     except Exception as error:
         refusal = _refusal(error)
         if refusal is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -10,9 +11,11 @@ from typing import Any, Literal
 
 from flows.environment import prepare_prefect
 from flows.server import EphemeralServer
-from schemas.errors import BroadsheetError, ConfigError
+from schemas.errors import BroadsheetError, ConfigError, TransientLoadError
 from schemas.records import Counts, RunReport
 from schemas.settings import Settings
+
+_LOG = logging.getLogger("broadsheet")
 
 
 def launch(
@@ -35,8 +38,6 @@ def launch(
     """
     server = None if prepare_prefect(settings) else _start_server()
     with _database_starting(settings):
-        from sqlalchemy.exc import OperationalError
-
         from flows import backfill, ingest
         from flows.run import Observer, observer
 
@@ -53,15 +54,20 @@ def launch(
             raise ConfigError(
                 f"Prefect's server does not answer: {error}. Look at PREFECT_API_URL, or the Prefect profile."
             ) from error
+        except Exception as error:
+            if seen.report is None:
+                raise
+            said = str(error).partition("\n")[0] or type(error).__name__
+            _LOG.warning("The run is done, but Prefect's server does not know: %s", said)
         finally:
             observer.reset(token)
         if seen.report is not None:
             return seen.report
         try:
             state.result()  # raises what ended the flow before it had anything to report
-        except OperationalError as error:  # what is wrong before a run starts is a ConfigError by now
-            said = str(error.orig).strip().partition("\n")[0]
-            raise BroadsheetError(f"The run lost its database: {said.rstrip('.')}.") from error
+        except TransientLoadError as error:
+            said = str(error).partition("\n")[0].rstrip(".")
+            raise BroadsheetError(f"The run lost its database. {said}.") from error
         raise BroadsheetError(f"The {flow} flow ended as {state.name} and reported nothing.")
 
 

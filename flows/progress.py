@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,6 +25,8 @@ Watch = Callable[[Counts], None]
 
 PLAIN_SECONDS = 5.0
 """Where there is no terminal, one line at most this often."""
+
+INTERRUPTED = "Interrupted. What is loaded stays; the same command goes on from there and settles headlines."
 
 MEANINGS = {
     "loaded": "new articles",
@@ -55,14 +58,14 @@ def show_run(
         with _watching(quiet or json_output) as watch:
             report = launch(flow, parameters, Settings.from_environment(), watch)
     except KeyboardInterrupt:
-        click.echo(
-            "Interrupted. What is loaded stays; the same command goes on from there and settles headlines.",
-            err=True,
-        )
+        click.echo(INTERRUPTED, err=True)
         raise
     if json_output:
         print_json(as_json(report))
-    elif not quiet:
+    if report.state == "interrupted":
+        click.echo(INTERRUPTED, err=True)
+        raise click.Abort
+    if not quiet and not json_output:
         click.echo(summary(report))
     if report.state == "failed":
         raise RunFailed(report.message)
@@ -203,4 +206,5 @@ def as_json(report: RunReport) -> dict[str, object]:
         "sightings": report.sightings,
         "seconds": round(report.seconds, 3),
         "message": report.message,
+        "replayed": asdict(report.replayed) if report.replayed else None,
     }

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
-from contextvars import ContextVar
+from contextlib import ExitStack, suppress
+from contextvars import ContextVar, copy_context
 from dataclasses import replace
 from queue import SimpleQueue
 from typing import Literal, cast
@@ -14,28 +16,42 @@ from uuid import UUID
 
 from prefect.artifacts import create_progress_artifact, create_table_artifact, update_progress_artifact
 from prefect.client.schemas.objects import State
+from prefect.exceptions import TerminationSignal
 from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
 from pydantic_core import to_jsonable_python
 from sqlalchemy import Engine
 
-from flows.summary import final_state, rows, sentence
-from schemas.records import Batch, Counts, Limits, LoadReport, RunReport, Skipped
+from flows.signals import Terminated, end_soon
+from flows.summary import final_state, quarantine_rows, replay_sentence, rows, sentence
+from schemas.errors import TransientLoadError
+from schemas.records import Batch, Counts, Limits, LoadReport, Replayed, RunReport, Skipped, Unmatched
 from schemas.settings import Settings
 from tasks.archive import Archive
 from tasks.extract import EXTRACTOR_VERSION
-from tasks.ledger import finish_dead_runs, finish_run, run_counts, run_headlines, shown_alive, start_run
+from tasks.keep import Keeper
+from tasks.ledger import finish_dead_runs, finish_run, run_headlines, run_totals, shown_alive, start_run
 from tasks.pool import ExtractionPool
 from tasks.postgres.database import open_database
-from tasks.replay import Unavailable
+from tasks.postgres.patience import Patience
+from tasks.postgres.quarantine import Chosen, QuarantineCount, count_quarantine, replayed
+from tasks.recover import Unavailable
+from tasks.replay import Retried
+from tasks.reprocess import Barrier
 from tasks.steps import BatchWork, load_batch_step, settle_step
 
 QUARANTINE_COUNTS_FROM = 100
 """Pages a run must have read before the share of its quarantined ones can fail it."""
 ARTIFACT_SECONDS = 5.0
+FINISH_SECONDS = 4.0
+"""How long what the database is at may take to end when the run is told to end."""
+CUT_SECONDS, MARK_SECONDS = 0.5, 1.5
 
-Planned = Batch | Skipped | Unavailable
-"""What a plan yields: work, what the ledger has already, what cannot be had again."""
+_LOG = logging.getLogger("broadsheet")
+
+Planned = Batch | Skipped | Unmatched | Retried | Unavailable | Barrier
+"""What a plan yields: work, what the ledger has already, what is tried again, what cannot be had again, and
+where planning must wait for the work before."""
 
 
 class Observer:
@@ -55,16 +71,21 @@ def run(
     workers: int | None,
     limit: int | None,
     max_quarantine: float,
+    keep_pages: str | None,
 ) -> State[None]:
     """Extract and load what `plan` yields, settle the headlines, report in the run's row and in Prefect.
+
+    `keep_pages` names where the raw bytes of all pages are kept, if they are.
 
     Returns the final state of the flow that calls it. The run's row is finished whatever happens.
     """
     settings = Settings.from_environment()
     workers = workers or settings.workers
     kind = str(flow_run.flow_name)
-    with open_database(settings) as engine, ExtractionPool(workers, Limits()) as pool:
-        archive = Archive(settings.archive)
+    archive = Archive(settings.archive)
+    with ExitStack() as stack:
+        keeper = stack.enter_context(Keeper(keep_pages, settings.spools)) if keep_pages else None
+        engine = stack.enter_context(open_database(settings))
         planned = plan(engine, archive)
         finish_dead_runs(engine)
         run_id = start_run(
@@ -75,27 +96,77 @@ def run(
             extractor=EXTRACTOR_VERSION,
         )
         tally = _Tally(run_id)
-
-        def submit(batch: Batch) -> PrefectFuture[LoadReport]:
-            work = BatchWork(batch, pool.submit(batch), engine, archive, run_id)
-            return load_batch_step.submit(batch.number, work)
-
+        reasons: list[QuarantineCount] = []
+        stack.enter_context(shown_alive(engine, run_id))
         try:
-            with shown_alive(engine, run_id):
+            with ExtractionPool(workers, Limits()) as pool:
+
+                def submit(batch: Batch) -> PrefectFuture[LoadReport]:
+                    if keeper:
+                        batch = replace(batch, keep=keeper.spool)
+                    work = BatchWork(batch, pool.submit(batch), engine, archive, keeper, run_id)
+                    return load_batch_step.submit(batch.number, work)
+
+                progress = _Progress()
                 for ended in _in_flight(planned, submit, tally, workers, limit):
                     tally.add(ended)
-                settle_step(engine)
+                    progress.show(tally)
+            settle_step.submit(engine).result()  # in a thread: a signal ends the waiting for it
             headlines = run_headlines(engine, run_id)
-            report = tally.close(run_counts(engine, run_id), headlines, max_quarantine)
+            again = replayed(engine, tally.retried, run_id) if tally.retried else None
+            report = tally.close(run_totals(engine, run_id).counts, headlines, again, max_quarantine)
+            if report.counts.quarantined:
+                reasons = count_quarantine(engine, Chosen(run_id=run_id))
+            finish_run(engine, run_id, report)
+        except (KeyboardInterrupt, TerminationSignal) as interruption:
+            report = _interrupted(engine, tally, interruption)
         except BaseException as error:
             with suppress(Exception):  # the database may be what failed; the first error is the one to show
                 finish_run(engine, run_id, tally.broken_off(error))
             raise
-        finish_run(engine, run_id, report)
-    create_table_artifact(rows(report), key=f"{kind}-summary", description=sentence(report))
     if seen := observer.get():
         seen.report = report
+    if report.state != "interrupted":
+        try:
+            create_table_artifact(rows(report), key=f"{kind}-summary", description=sentence(report))
+            if reasons:
+                create_table_artifact(quarantine_rows(run_id, reasons), key=f"{kind}-quarantine")
+            progress.end()
+        except Exception as error:  # noqa: BLE001  the run is done, whether Prefect's server answers or not
+            _LOG.warning("Prefect's server took no artifact of the run: %s", error)
     return final_state(report)
+
+
+def _interrupted(engine: Engine, tally: _Tally, by: KeyboardInterrupt | TerminationSignal) -> RunReport:
+    """End what is under way within a few seconds, and enter what the run did.
+
+    A batch that is being loaded is finished if the database is quick enough, and rolled back if it is not.
+    """
+    name = "Ctrl-C"
+    if isinstance(by, TerminationSignal):
+        name = "SIGTERM"
+        end_soon(by.signal)
+    elif isinstance(by, Terminated):
+        name = "SIGTERM"
+    patience = Patience.of(engine)
+    patience.end()
+    if not patience.quiet(FINISH_SECONDS):
+        patience.cut()
+        patience.quiet(CUT_SECONDS)
+    entered: list[RunReport] = []
+
+    def enter() -> None:
+        with suppress(Exception):  # without its database the run's row is left to the next run
+            report = tally.interrupted(run_totals(engine, tally.run_id), f"Interrupted by {name}.")
+            finish_run(engine, tally.run_id, report)
+            entered.append(report)
+
+    entering = threading.Thread(target=enter, daemon=True)
+    entering.start()
+    entering.join(MARK_SECONDS)
+    if entering.is_alive():
+        patience.cut()
+    return entered[0] if entered else tally.interrupted(None, f"Interrupted by {name}.")
 
 
 def _in_flight(
@@ -115,15 +186,26 @@ def _in_flight(
         if isinstance(item, Skipped):
             tally.skipped += item.parts
             continue
+        if isinstance(item, Unmatched):
+            tally.unmatched += 1
+            continue
         if isinstance(item, Unavailable):
             tally.unavailable += 1
+            continue
+        if isinstance(item, Retried):
+            tally.retried += item.entry_ids
+            continue
+        if isinstance(item, Barrier):
+            while tally.ended < tally.submitted:
+                yield ended.get()
+                room += 1
             continue
         left = None if limit is None else limit - tally.counts.read
         if left is not None and left <= 0:
             break
-        tally.submitted += 1
-        batch = replace(item, number=tally.submitted, accept=left)
+        batch = replace(item, number=tally.submitted + 1, accept=left)
         submit(batch).add_done_callback(ended.put)
+        tally.submitted += 1
         room -= 1
         if not room:
             yield ended.get()
@@ -138,20 +220,24 @@ class _Tally:
     def __init__(self, run_id: int) -> None:
         self.counts = Counts()
         self.skipped = 0
+        self.unmatched = 0
         self.unavailable = 0
+        self.retried: list[int] = []
         self.submitted = 0
         self.ended = 0
-        self._run_id = run_id
+        self.run_id = run_id
         self._ignored = 0
         self._sightings = 0
         self._reasons: Counter[str] = Counter()
         self._failures: list[str] = []
         self._started = time.monotonic()
-        self._progress = cast(UUID, create_progress_artifact(0.0, key="run-progress"))
-        self._shown = self._started
 
     def add(self, future: PrefectFuture[LoadReport]) -> None:
-        """Count a batch that has ended, and show how far the run is."""
+        """Count a batch that has ended.
+
+        Raises:
+            TransientLoadError: the batch failed since the database stays away, and so would all that follow.
+        """
         self.ended += 1
         result = future.result(raise_on_failure=False)
         if isinstance(result, LoadReport):
@@ -159,27 +245,45 @@ class _Tally:
             self._ignored += result.ignored
             self._sightings += result.sightings
             self._reasons.update(result.quarantined_by_reason)
+        elif isinstance(result, TransientLoadError):
+            raise result
         else:
             self._failures.append(f"{type(result).__name__}: {result}")
         if seen := observer.get():
             seen.watch(self.counts)
-        if time.monotonic() - self._shown >= ARTIFACT_SECONDS:
-            self._shown = time.monotonic()
-            self._show(100 * self.ended / (self.submitted + 1))
 
-    def close(self, stored: Counts, headlines: tuple[int, int], max_quarantine: float) -> RunReport:
+    def close(
+        self, stored: Counts, headlines: tuple[int, int], again: Replayed | None, max_quarantine: float
+    ) -> RunReport:
         """The report of a run that went through, with what the ledger has of it."""
-        self._show(100.0)
         wrong = self._what_is_wrong(stored, max_quarantine)
         state: Literal["completed", "partial", "failed"] = (
             "partial" if self.counts.quarantined else "completed"
         )
-        gone = f"{self.unavailable} quarantined entries gave no page to try again" if self.unavailable else ""
-        return self._report("failed" if wrong else state, wrong or gone, headlines)
+        said = replay_sentence(again) if again else ""
+        if self.unavailable:
+            said += f"{self.unavailable:,} pages are unavailable: their bytes are gone."
+        if self.unmatched:
+            said += f"{self.unmatched:,} inputs say nothing by the path pattern: it does not match them."
+        report = self._report("failed" if wrong else state, wrong or said, headlines)
+        return replace(report, replayed=again)
 
     def broken_off(self, error: BaseException) -> RunReport:
-        """The report of a run that an error or a signal ended."""
+        """The report of a run that an error ended."""
         return self._report("failed", f"{type(error).__name__}: {error}")
+
+    def interrupted(self, stored: LoadReport | None, message: str) -> RunReport:
+        """The report of a run that a signal ended, with what the ledger has of it if that is known."""
+        report = self._report("interrupted", message)
+        if stored is None:
+            return report
+        return replace(
+            report,
+            counts=stored.counts,
+            ignored=stored.ignored,
+            quarantined_by_reason=stored.quarantined_by_reason,
+            sightings=stored.sightings,
+        )
 
     def _what_is_wrong(self, stored: Counts, max_quarantine: float) -> str:
         if self._failures:
@@ -193,12 +297,12 @@ class _Tally:
 
     def _report(
         self,
-        state: Literal["completed", "partial", "failed"],
+        state: Literal["completed", "partial", "failed", "interrupted"],
         message: str,
         headlines: tuple[int, int] = (0, 0),
     ) -> RunReport:
         return RunReport(
-            run_id=self._run_id,
+            run_id=self.run_id,
             state=state,
             counts=self.counts,
             ignored=self._ignored,
@@ -211,6 +315,34 @@ class _Tally:
             message=message,
         )
 
-    def _show(self, percent: float) -> None:
-        description = f"{self.counts.read:,} pages, {self.ended} of {self.submitted} batches so far"
-        update_progress_artifact(self._progress, percent, description)
+
+class _Progress:
+    """The run's progress bar in Prefect, moved aside: a server that is away does not stop the run."""
+
+    def __init__(self) -> None:
+        self._artifact = cast(UUID, create_progress_artifact(0.0, key="run-progress"))
+        self._shown = time.monotonic()
+        self._telling: threading.Thread | None = None
+
+    def show(self, tally: _Tally) -> None:
+        """Move it, unless that was done just now or is still being done."""
+        if time.monotonic() - self._shown < ARTIFACT_SECONDS or (self._telling and self._telling.is_alive()):
+            return
+        self._shown = time.monotonic()
+        description = f"{tally.counts.read:,} pages, {tally.ended} of {tally.submitted} batches so far"
+        self._telling = threading.Thread(
+            target=copy_context().run,
+            args=(self._tell, 100 * tally.ended / (tally.submitted + 1), description),
+            daemon=True,
+        )
+        self._telling.start()
+
+    def end(self) -> None:
+        """Fill it."""
+        if self._telling:
+            self._telling.join()
+        update_progress_artifact(self._artifact, 100.0)
+
+    def _tell(self, percent: float, description: str) -> None:
+        with suppress(Exception):  # the next one will tell
+            update_progress_artifact(self._artifact, percent, description)

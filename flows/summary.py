@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from prefect.client.schemas.objects import State
-from prefect.states import Completed, Failed
+from collections.abc import Sequence
 
-from schemas.records import RunReport
+from prefect.client.schemas.objects import State
+from prefect.states import Cancelled, Completed, Failed
+
+from schemas.records import Replayed, RunReport
+from tasks.postgres.quarantine import QuarantineCount, listed
 
 
 def sentence(report: RunReport) -> str:
@@ -18,9 +21,11 @@ def sentence(report: RunReport) -> str:
 
 
 def final_state(report: RunReport) -> State[None]:
-    """Completed, Completed by the name of Partial, or Failed."""
+    """Completed, Completed by the name of Partial, Failed, or Cancelled when a signal ended the run."""
     if report.state == "failed":
         return Failed(message=sentence(report))
+    if report.state == "interrupted":
+        return Cancelled(message=sentence(report))
     name = "Partial" if report.state == "partial" else "Completed"
     return Completed(name=name, message=sentence(report))
 
@@ -45,3 +50,30 @@ def rows(report: RunReport) -> list[dict[str, str]]:
     speed = report.counts.read / report.seconds if report.seconds else 0.0
     table.append({"pages": "read a second", "count": f"{speed:,.1f}", "share": ""})
     return table
+
+
+def quarantine_rows(run_id: int, reasons: Sequence[QuarantineCount]) -> list[dict[str, str]]:
+    """What a run left in quarantine: a row for each reason, with one page and the commands about all."""
+    return [
+        {
+            "reason": row.reason,
+            "stage": row.stage,
+            "waiting": f"{row.waiting:,}",
+            "example": f"broadsheet quarantine show {row.example}",
+            "origin": row.example_origin,
+            "list": f"broadsheet quarantine list --reason {row.reason} --run {run_id}",
+            "replay": f"broadsheet quarantine replay --reason {row.reason} --run {run_id}",
+        }
+        for row in reasons
+    ]
+
+
+def replay_sentence(again: Replayed) -> str:
+    """What became of quarantined entries that were tried again, with their ids."""
+    outcomes = {
+        "loaded": again.loaded,
+        "failed again": again.failed,
+        "gave no page to try": again.unavailable,
+    }
+    said = [f"{len(ids):,} {word} ({listed(ids)})" for word, ids in outcomes.items() if ids]
+    return f"Of {sum(map(len, outcomes.values())):,} quarantined entries {', '.join(said)}."

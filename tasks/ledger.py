@@ -1,22 +1,35 @@
-"""What the ledger knows: runs and what they did, and which parts of which inputs are loaded."""
+"""What the ledger knows: runs and what they did, and which parts of which inputs are loaded.
+
+Everything here waits for a database that is away: see `tasks.postgres.patience`.
+"""
 
 from __future__ import annotations
 
+import threading
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import Connection, Engine, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
-from schemas.records import Counts, Input, KnownPart, RunReport
+from schemas.errors import TransientLoadError
+from schemas.records import Counts, Input, KnownPart, LoadReport, RunReport
 from schemas.tables import LoadedBatch, LoadedPart, Run
+from tasks.postgres.errors import DATABASE_ERRORS
+from tasks.postgres.patience import patient
 
 _ALIVE = 0x62726F61
 """First half of the advisory locks that show a run's process to be alive; the second is the run's id."""
+_GONE = "Its process is gone."
+_LOOK_SECONDS = 1.0
+"""How often a run looks whether it still holds its lock."""
+_LEAVE_SECONDS = 1.0
 
 
+@patient
 def start_run(
     engine: Engine, *, kind: str, parameters: Mapping[str, Any], flow_run_id: str | None, extractor: str
 ) -> int:
@@ -40,14 +53,59 @@ def start_run(
 
 @contextmanager
 def shown_alive(engine: Engine, run_id: int) -> Iterator[None]:
-    """Hold a lock during the block that ends with this process, however it ends."""
-    with engine.connect() as connection:
-        connection.detach()  # closing it must end the session
-        connection.execute(select(func.pg_advisory_lock(_ALIVE, run_id % 2**31)))
-        connection.commit()
+    """Hold a lock during the block that ends with this process, however it ends.
+
+    When its connection is lost the lock is taken again, and what others thought meanwhile is put right.
+    """
+    left = threading.Event()
+    keeper = threading.Thread(
+        target=_keep_lock, args=(engine, run_id, _locked(engine, run_id), left), daemon=True
+    )
+    keeper.start()
+    try:
         yield
+    finally:
+        left.set()
+        keeper.join(_LEAVE_SECONDS)  # with a database that does not answer it ends when it can
 
 
+def _keep_lock(engine: Engine, run_id: int, connection: Connection, left: threading.Event) -> None:
+    with suppress(TransientLoadError, *DATABASE_ERRORS):  # the run itself will say that its database is gone
+        while not left.wait(_LOOK_SECONDS):
+            try:
+                connection.execute(select(1))
+            except DATABASE_ERRORS:
+                connection.close()
+                connection = _locked(engine, run_id)
+                _back_to_life(engine, run_id)
+        connection.close()
+
+
+@patient
+def _locked(engine: Engine, run_id: int) -> Connection:
+    connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+    connection.detach()  # closing it must end the session
+    try:
+        connection.execute(text("SET idle_session_timeout = 0"))
+        connection.execute(select(func.pg_advisory_lock(_ALIVE, run_id % 2**31)))
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+@patient
+def _back_to_life(engine: Engine, run_id: int) -> None:
+    """Undo what a run that began while the lock was lost entered of this one."""
+    with engine.begin() as connection:
+        connection.execute(
+            update(Run)
+            .where(Run.id == run_id, Run.message == _GONE)
+            .values(state="running", finished_at=None, message=None)
+        )
+
+
+@patient
 def finish_dead_runs(engine: Engine) -> None:
     """Enter the end of runs whose process is gone without a word, with what their batches loaded."""
     with engine.begin() as connection:
@@ -58,10 +116,19 @@ def finish_dead_runs(engine: Engine) -> None:
             if connection.scalar(select(func.pg_try_advisory_xact_lock(_ALIVE, run_id % 2**31)))
         ]
     for run_id in dead:
-        report = RunReport(run_id, "failed", run_counts(engine, run_id), message="Its process is gone.")
+        done = run_totals(engine, run_id)
+        report = RunReport(
+            run_id,
+            "failed",
+            done.counts,
+            ignored=done.ignored,
+            quarantined_by_reason=done.quarantined_by_reason,
+            message=_GONE,
+        )
         finish_run(engine, run_id, report)
 
 
+@patient
 def finish_run(engine: Engine, run_id: int, report: RunReport) -> None:
     """Enter what a run did, and that it ended now. What it saw of sidebar headlines is entered by settle."""
     with engine.begin() as connection:
@@ -81,17 +148,30 @@ def finish_run(engine: Engine, run_id: int, report: RunReport) -> None:
         )
 
 
-def run_counts(engine: Engine, run_id: int) -> Counts:
-    """The outcomes of a run's batches as the database has them, added up."""
-    columns = [
-        func.coalesce(func.sum(getattr(LoadedBatch, field.name)), 0).label(field.name)
-        for field in fields(Counts)
-    ]
+@patient
+def run_totals(engine: Engine, run_id: int) -> LoadReport:
+    """What a run's batches did as the database has it, added up."""
+    counted = [field.name for field in fields(Counts)]
+    columns = [getattr(LoadedBatch, name) for name in (*counted, "ignored", "sightings")]
+    sums = [func.coalesce(func.sum(column), 0).label(column.key) for column in columns]
+    reasons: Counter[str] = Counter()
     with engine.connect() as connection:
-        row = connection.execute(select(*columns).where(LoadedBatch.run_id == run_id)).one()
-    return Counts(**{name: int(value) for name, value in row._mapping.items()})
+        row = connection.execute(select(*sums).where(LoadedBatch.run_id == run_id)).one()
+        if row.quarantined:
+            of_batches = select(LoadedBatch.quarantined_by_reason).where(
+                LoadedBatch.run_id == run_id, LoadedBatch.quarantined > 0
+            )
+            for of_batch in connection.execute(of_batches).scalars():
+                reasons.update(of_batch)
+    return LoadReport(
+        counts=Counts(*(int(getattr(row, name)) for name in counted)),
+        ignored=int(row.ignored),
+        quarantined_by_reason=dict(reasons),
+        sightings=int(row.sightings),
+    )
 
 
+@patient
 def run_headlines(engine: Engine, run_id: int) -> tuple[int, int]:
     """Sidebar headlines first seen in a run, and its sightings of others, as far as it is settled."""
     with engine.connect() as connection:
@@ -109,22 +189,27 @@ class KnownParts:
 
     def parts(self, inputs: Sequence[Input], selection: str) -> dict[str, list[KnownPart]]:
         """The loaded parts of each input, by its fingerprint and in order; unknown inputs are left out."""
-        statement = (
-            select(
-                LoadedPart.fingerprint,
-                LoadedPart.first_record,
-                LoadedPart.record_count,
-                LoadedPart.next_offset,
-                LoadedPart.last,
-            )
-            .where(
-                LoadedPart.fingerprint == func.any([entry.fingerprint for entry in inputs]),
-                LoadedPart.selection == selection,
-            )
-            .order_by(LoadedPart.fingerprint, LoadedPart.first_record)
+        return _known_parts(self._engine, inputs, selection)
+
+
+@patient
+def _known_parts(engine: Engine, inputs: Sequence[Input], selection: str) -> dict[str, list[KnownPart]]:
+    statement = (
+        select(
+            LoadedPart.fingerprint,
+            LoadedPart.first_record,
+            LoadedPart.record_count,
+            LoadedPart.next_offset,
+            LoadedPart.last,
         )
-        known: dict[str, list[KnownPart]] = {}
-        with self._engine.connect() as connection:
-            for fingerprint, *part in connection.execute(statement):
-                known.setdefault(fingerprint, []).append(KnownPart(*part))
-        return known
+        .where(
+            LoadedPart.fingerprint == func.any([entry.fingerprint for entry in inputs]),
+            LoadedPart.selection == selection,
+        )
+        .order_by(LoadedPart.fingerprint, LoadedPart.first_record)
+    )
+    known: dict[str, list[KnownPart]] = {}
+    with engine.connect() as connection:
+        for fingerprint, *part in connection.execute(statement):
+            known.setdefault(fingerprint, []).append(KnownPart(*part))
+    return known

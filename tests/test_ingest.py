@@ -31,7 +31,8 @@ from schemas.errors import ConfigError
 from schemas.records import Batch, Counts, RunReport, Selection
 from schemas.settings import Settings
 from tasks.archive import Archive
-from tasks.replay import Unavailable, replay
+from tasks.recover import Unavailable
+from tasks.replay import replay
 
 STORY = """<html lang="en"><head><title>{title}</title></head><body><article><h1>{title}</h1>{fault}
 <p>The {title} story begins on Monday after eleven weeks in dry dock, and a brass band met it.</p>
@@ -156,11 +157,10 @@ def test_what_prefect_shows(tmp_path: Path, database: Engine) -> None:
         artifacts = client.request(
             "POST", "/artifacts/filter", json={"artifacts": {"flow_run_id": {"any_": [stored]}}}
         ).json()
-    shown = {artifact["type"]: artifact for artifact in artifacts}
-    assert set(shown) == {"table", "progress"} and len(artifacts) == 2
-    assert shown["table"]["key"] == "ingest-summary"
-    assert float(shown["progress"]["data"]) == 100.0
-    rows = {row["pages"]: row["count"] for row in orjson.loads(shown["table"]["data"])}
+    shown = {artifact["key"]: artifact for artifact in artifacts}
+    assert set(shown) == {"ingest-summary", "ingest-quarantine", "run-progress"} and len(artifacts) == 3
+    assert float(shown["run-progress"]["data"]) == 100.0
+    rows = {row["pages"]: row["count"] for row in orjson.loads(shown["ingest-summary"]["data"])}
     assert (rows["read"], rows["loaded"], rows["quarantined: unknown_record"]) == ("4", "3", "1")
 
 

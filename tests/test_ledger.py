@@ -14,7 +14,7 @@ from tasks.ledger import (
     KnownParts,
     finish_dead_runs,
     finish_run,
-    run_counts,
+    run_totals,
     shown_alive,
     start_run,
 )
@@ -57,12 +57,12 @@ def test_a_run_that_does_not_add_up_is_refused(database: Engine) -> None:
 
 def test_the_batches_of_a_run_are_added_up(database: Engine) -> None:
     run_id, other = begin(database), begin(database)
-    assert run_counts(database, run_id) == Counts()
+    assert run_totals(database, run_id).counts == Counts()
     for number in (1, 2):
         result = of(extracted(1), extracted(number + 1))
         load_batch(database, Batch(number), result, run_id=run_id, extractor="1")
     load_batch(database, Batch(1), of(extracted(9)), run_id=other, extractor="1")
-    assert run_counts(database, run_id) == Counts(read=4, loaded=3, unchanged=1)
+    assert run_totals(database, run_id).counts == Counts(read=4, loaded=3, unchanged=1)
 
 
 def test_parts_are_known_once_their_batch_is_loaded(database: Engine) -> None:

@@ -22,6 +22,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from schemas.errors import ConfigError
 from schemas.settings import Settings
 from tasks.postgres.embedded import use_embedded
+from tasks.postgres.patience import Patience
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -48,11 +49,14 @@ def open_database(
             not at the newest revision; one sentence, never with the password.
     """
     with contextlib.ExitStack() as stack:
+        patience = Patience(revive=lambda: None)
         if settings.database_url:
             parameters = {"connect_timeout": "10", **_parameters(settings.database_url)}
         else:
-            parameters = _parameters(stack.enter_context(use_embedded(settings.home)).url)
-        engine = _engine(parameters, settings.schema)
+            server = stack.enter_context(use_embedded(settings.home))
+            patience = Patience(server.revive)
+            parameters = _parameters(server.url)
+        engine = patience.given_to(_engine(parameters, settings.schema))
         stack.callback(engine.dispose)
         _check_server(engine, parameters, display_url(settings))
         if migrate == "embedded":

@@ -20,7 +20,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -80,6 +80,8 @@ class EmbeddedServer:
     """For SQLAlchemy: `postgresql+psycopg://…?host=<socket directory>`."""
     log: Path
     """What the server has to say; no line of it reaches the terminal."""
+    revive: Callable[[], None]
+    """Starts the server again if it died. Raises ConfigError: it does not start, or not yet."""
 
 
 @contextlib.contextmanager
@@ -103,7 +105,7 @@ def use_embedded(home: Path) -> Iterator[EmbeddedServer]:
             what = f"{error.filename or home}: {error.strerror or error}"
             raise ConfigError(f"The embedded PostgreSQL cannot run in {home} ({what}).") from error
         url = f"postgresql+psycopg://{_USER}@/postgres?host={quote(str(socket_directory))}&port=5432"
-        yield EmbeddedServer(url, cluster.log)
+        yield EmbeddedServer(url, cluster.log, lambda: cluster.revive(socket_directory))
 
 
 def packaged_binary(name: str) -> Path:
@@ -142,6 +144,12 @@ class _Cluster:
                     f"The embedded database in {self.data} was made by PostgreSQL {version}, and this "
                     f"Broadsheet brings {MAJOR_VERSION}; upgrade it, or choose another BROADSHEET_HOME."
                 )
+            if not self._is_running(socket_directory):
+                self._start()
+
+    def revive(self, socket_directory: Path) -> None:
+        with _open(self.place / "lock") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
             if not self._is_running(socket_directory):
                 self._start()
 

@@ -37,7 +37,7 @@ def translated_errors() -> Iterator[None]:
     try:
         yield
     except DATABASE_ERRORS as error:
-        if _is_transient(error):
+        if is_transient(error):
             raise TransientLoadError(f"The database went away or was busy: {complaint(error)}") from error
         raise LoadError(f"The database did not take it: {complaint(error)}") from error
 
@@ -55,7 +55,8 @@ def is_refusal(error: DatabaseError) -> bool:
     return state[:2] in _REFUSAL_CLASSES or state == errors.ProgramLimitExceeded.sqlstate
 
 
-def _is_transient(error: DatabaseError) -> bool:
+def is_transient(error: DatabaseError) -> bool:
+    """True when the same may go better the next time: connection lost, deadlock, restart, failover."""
     state = _state(error)
     if state is None:  # libpq speaks, not the server: the connection is gone or was never made
         return isinstance(_cause(error), psycopg.OperationalError | psycopg.InterfaceError)
