@@ -139,22 +139,22 @@ class ServerClock:
         with engine.connect() as connection:
             backend = connection.scalar(text("SELECT pg_backend_pid()"))
             local = connection.scalar(text("SELECT inet_server_addr() IS NULL"))
-        self._postmaster: int | None = None
+        self.postmaster: int | None = None
         with contextlib.suppress(OSError):
             if local:
-                self._postmaster = int(self._stat(backend)[1])
+                self.postmaster = int(self._stat(backend)[1])
 
     def seconds(self) -> float | None:
         """None where the server's processes cannot be seen."""
-        if self._postmaster is None:
+        if self.postmaster is None:
             return None
         # Children that ended are in the last two of the postmaster's four counters.
-        ticks = sum(map(int, self._stat(self._postmaster)[11:15]))
+        ticks = sum(map(int, self._stat(self.postmaster)[11:15]))
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit():
                 with contextlib.suppress(OSError):
                     fields = self._stat(int(entry.name))
-                    if int(fields[1]) == self._postmaster:
+                    if int(fields[1]) == self.postmaster:
                         ticks += int(fields[11]) + int(fields[12])
         return ticks / os.sysconf("SC_CLK_TCK")
 
