@@ -33,13 +33,36 @@ Workers = Annotated[
 MaxQuarantine = Annotated[
     float, _about("Fail a run of 100 pages or more if a larger share of it is quarantined.", ge=0, le=1)
 ]
+KeepPages = Annotated[
+    str | None,
+    _about("Keep the raw bytes of every page, as WARC, in this directory or bucket (s3://, gs://)."),
+]
 Replay = Annotated[bool, _about("Try again the pages that wait in quarantine, too.")]
 QuarantineIds = Annotated[list[int], _about("Try again these quarantined pages.")]
 Reason = Annotated[str | None, _about("Try again the pages quarantined for this reason, e.g. timeout.")]
+FailedSince = Annotated[date | None, _about("Try again pages that last failed on this day (UTC) or later.")]
+FailedUntil = Annotated[date | None, _about("Try again pages that last failed on this day (UTC) or earlier.")]
+FailedIn = Annotated[int | None, _about("Try again pages that last failed in the run of this number.", ge=1)]
+FailedSource = Annotated[str | None, _about("Try again the quarantined pages of this source.")]
+Reprocess = Annotated[
+    bool, _about("Read stored pages again that another version of the extractor has read, wherever they are.")
+]
 KeepSightings = Annotated[
     int | None,
     _about("Drop sightings of pages fetched more days ago than this; if empty, none.", ge=1, le=36_500),
 ]
+
+
+REPLAYING = (
+    "replay",
+    "quarantine_ids",
+    "reason",
+    "failed_since",
+    "failed_until",
+    "failed_in",
+    "failed_source",
+)
+"""Parameters of which each asks for quarantined pages."""
 
 
 def run_name() -> str:
@@ -49,7 +72,9 @@ def run_name() -> str:
     words = [str(flow_run.flow_name), *paths[:1]]
     if paths[1:]:
         words.append(f"and {len(paths) - 1} more")
-    if given.get("replay") or given.get("quarantine_ids") or given.get("reason"):
+    if any(given.get(name) for name in REPLAYING):
         words.append("quarantine")
+    if given.get("reprocess"):
+        words.append("reprocess")
     words += [f"{word} {given[word]}" for word in ("since", "until") if given.get(word)]
     return " ".join(words)
