@@ -71,7 +71,7 @@ def unpack_page(record: bytes) -> Page | None:
         if said.pop("digest") != _digest(content).hex():
             return None
         return _page(content, **said)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError):
         return None
 
 
@@ -83,11 +83,16 @@ def _page(
     source: str | None = None,
     content_type: str | None = None,
 ) -> Page:
-    """Raises ValueError or TypeError for what no record of ours says."""
-    if kind not in get_args(Kind) or not all(isinstance(v, str | None) for v in (url, source, content_type)):
+    """Raises ValueError, TypeError or ArithmeticError for what no record of ours says."""
+    time = None if fetched_at is None else datetime.fromisoformat(fetched_at)
+    texts = (url, source, content_type)
+    if (
+        kind not in get_args(Kind)
+        or (time and not time.tzinfo)
+        or not all(isinstance(t, str | None) for t in texts)
+    ):
         raise ValueError
-    time = None if fetched_at is None else datetime.fromisoformat(fetched_at).astimezone(UTC)
-    return Page(content, kind, url=url, fetched_at=time, source=source, content_type=content_type)
+    return Page(content, kind, url, time and time.astimezone(UTC), source, content_type)
 
 
 def _header(page: Page, digest: bytes) -> bytes:

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,8 +25,9 @@ from inputs import html, warc_page
 from sqlalchemy import Engine, text
 
 from schemas.errors import ConfigError, KeepError, LoadError
-from schemas.records import Batch, Limits, Page, Selection
+from schemas.records import Batch, Extraction, Limits, Page, Selection
 from tasks.batch import extract_batch
+from tasks.extract import EXTRACTOR_VERSION, extract_page
 from tasks.keep import STATED_CHARACTERS, Keeper, KeptAt, Published, Spool, pack_page, read_kept, unpack_page
 from tasks.ledger import KnownParts, start_run
 from tasks.load import load_batch
@@ -133,6 +135,8 @@ def test_what_no_header_can_hold_is_not_stated() -> None:
         lambda said: said.update(url=["https://daily.example"]),
         lambda said: said.update(fetched_at="yesterday"),
         lambda said: said.update(fetched_at=20250517),
+        lambda said: said.update(fetched_at="2025-05-17T10:00"),
+        lambda said: said.update(fetched_at="9999-12-31T23:59-05:00"),
         lambda said: said.update(content="other"),
         lambda said: said.update(digest="00" * 16),
     ],
@@ -362,9 +366,9 @@ def test_a_worker_killed_at_any_moment_costs_no_reported_page(tmp_path: Path) ->
 # --- the database -----------------------------------------------------------------------------------
 
 
-def load(engine: Engine, path: Path, keeper: Keeper | None = None) -> int:
+def load(engine: Engine, path: Path, keeper: Keeper | None = None, extractor: str = "1") -> int:
     """Load what is new as a run does; return how many files that came to."""
-    run_id = start_run(engine, kind="ingest", parameters={}, flow_run_id=None, extractor="1")
+    run_id = start_run(engine, kind="ingest", parameters={}, flow_run_id=None, extractor=extractor)
     made = 0
     for batch in batches(path, keeper, engine):
         result = extract_batch(batch)
@@ -372,7 +376,7 @@ def load(engine: Engine, path: Path, keeper: Keeper | None = None) -> int:
         if keeper and (records := worth_keeping(engine, result)):
             kept = keeper.publish(f"{run_id}-{batch.number}", records)
             made += 1
-        load_batch(engine, batch, result, run_id=run_id, extractor="1", kept=kept)
+        load_batch(engine, batch, result, run_id=run_id, extractor=extractor, kept=kept)
     settle(engine)
     return made
 
@@ -511,3 +515,46 @@ def test_a_run_killed_before_its_batch_is_in_the_database(
         failed = broadsheet(served, *command[1:])
     assert failed.returncode == 1
     assert "Pages cannot be kept: file too large" in failed.stderr
+
+
+def test_pages_are_read_again_when_all_but_what_was_kept_is_gone(
+    tmp_path: Path, database: Engine, served: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What an older version loaded or stumbled over becomes what this one would have loaded at first."""
+    landing = tmp_path / "landing"
+    shutil.copytree(EXAMPLES, landing)
+    lines(landing / "works.jsonl", Page(story("Gasworks"), "html", "https://daily.example/works"))
+    load(database, landing, extractor=EXTRACTOR_VERSION)
+    expected = content(database)
+    empty(database)
+
+    def older(page: bytes, *arguments: object, **keywords: object) -> Extraction:
+        assert b"Gasworks" not in page, "what this version stumbles over"
+        found = extract_page(page, *arguments, **keywords)  # type: ignore[arg-type]
+        title = (found.title or "").upper()
+        return replace(found, title=title, headlines=found.headlines[1:], canonical_url=None)
+
+    with keeping(tmp_path / "kept") as keeper, monkeypatch.context() as patch:
+        patch.setattr("tasks.batch.extract_page", older)
+        load(database, landing, keeper, extractor="older")
+    assert content(database)["articles"] != expected["articles"]
+    shutil.rmtree(landing)
+
+    done = broadsheet(served, "backfill", "--reprocess", "--json")
+    assert done.returncode == 0, done.stderr
+    counts = json.loads(done.stdout)["counts"]
+    assert counts["read"] == len(expected["pages"]) - 1 and counts["quarantined"] == 0
+    done = broadsheet(served, "quarantine", "replay", "--reason", "extractor_error")
+    assert done.returncode == 0, done.stderr
+    found = content(database)
+    for table in ("quarantine", "kept_pages"):
+        del expected[table], found[table]
+    assert not list(differences(expected, found))
+
+
+def story(title: str) -> bytes:
+    return f"""<html lang="en"><head><title>{title} sold to a baker</title></head><body><article>
+    <h1>{title} sold to a baker</h1>
+    <p>The ferry sailed again on Monday after weeks in dock, and a brass band met it on the quay.</p>
+    <p>Islanders had lived on what fishing boats could carry, said the harbour master on the quay.</p>
+    </article></body></html>""".encode()
