@@ -13,16 +13,15 @@ import re
 import stat
 import tempfile
 from collections.abc import Iterable, Iterator
-from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, BinaryIO
-from urllib.parse import quote_from_bytes, unquote_to_bytes, urlsplit
+from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from schemas.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future, ThreadPoolExecutor
+    from concurrent.futures import Future
 
     from tasks.inputs.stores import Piece, Store, Stored
 
@@ -172,14 +171,7 @@ def read_ahead(places: Iterable[tuple[str, int]]) -> None:
     for uri, start in wanted:
         if (uri, start) not in _ahead:
             store, name = _store(uri)
-            _ahead[uri, start] = _fetchers().submit(store.fetch, name, start, RANGE_BYTES)
-
-
-@cache
-def _fetchers() -> ThreadPoolExecutor:
-    from concurrent.futures import ThreadPoolExecutor
-
-    return ThreadPoolExecutor(AHEAD, thread_name_prefix="read-ahead")
+            _ahead[uri, start] = store.begin(name, start, RANGE_BYTES)
 
 
 def is_ranged(file: BinaryIO) -> bool:
@@ -223,6 +215,8 @@ def _check(uri: str) -> None:
     if kind not in _REMOTE:
         raise ConfigError(f"{kind}:// is not known; name a path, or a URI with s3://, gs:// or https://.")
     host, _, name = uri[len(kind) + 3 :].partition("/")
+    if "[" in host and not re.fullmatch(r"\[[0-9A-Fa-f:.]+\](?::\d+)?", host):
+        raise ConfigError(f"{uri.partition('?')[0]} names no host.")
     if "@" in host or (":" in host and kind in ("s3", "gs")):
         raise ConfigError(
             f"A {kind}:// URI must not hold credentials, which would be kept with its pages; "
@@ -237,7 +231,7 @@ def _check(uri: str) -> None:
         )
     if {".", ".."} & set(name.split("/")):
         raise ConfigError(f"{uri} has . or .. in its path; name what it leads to.")
-    if kind == "http" and urlsplit(uri).hostname not in ("localhost", "127.0.0.1", "::1"):
+    if kind == "http" and not re.fullmatch(r"(?:localhost|127\.0\.0\.1|\[::1\])(?::\d+)?", host):
         raise ConfigError(f"{uri.partition('?')[0]} could be altered on its way; use https://.")
 
 
@@ -306,7 +300,7 @@ class _RemoteFile(io.RawIOBase):
         if self._size is not None and start >= self._size:
             return b""
         begun = _ahead.pop((self._uri, start), None)
-        piece = begun.result() if begun else self._store.fetch(self._name, start, count)
+        piece = self._store.fetch(self._name, start, count, begun)
         if self._version and piece.version and piece.version != self._version:
             raise InputError("the object is another one than when it was planned")
         self._version = self._version or piece.version

@@ -14,11 +14,13 @@ from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import IO, Any, Protocol, TypeVar
-from urllib.parse import urlsplit
+from typing import IO, TYPE_CHECKING, Any, Protocol, TypeVar
 
 from schemas.errors import ConfigError, InputError
 from schemas.records import Limits
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 REQUEST_SECONDS = 15.0
 """What one request may take: a range of a megabyte, or a page of a listing."""
@@ -30,6 +32,8 @@ DOWNLOAD_SECONDS = 3600.0
 CONNECT_SECONDS = 10.0
 REDIRECTS = 5
 LISTED_AT_ONCE = 1000
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+"""From here alone plain http is taken."""
 
 _EXTRAS = {"s3": "s3", "gs": "gs", "https": "http", "http": "http"}
 _WORTH_REPEATING = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -78,7 +82,10 @@ class Store(Protocol):
     def objects(self, prefix: str) -> Iterator[Stored]:
         """The objects whose names begin so, in order, a page at a time."""
 
-    def fetch(self, name: str, start: int, count: int) -> Piece:
+    def begin(self, name: str, start: int, count: int) -> Future[Piece]:
+        """Ask once for a range that `fetch` will be called for."""
+
+    def fetch(self, name: str, start: int, count: int, begun: Future[Piece] | None = None) -> Piece:
         """At most `count` bytes of an object, none of them behind its end."""
 
     def download(self, name: str, file: IO[bytes], version: str) -> int:
@@ -135,13 +142,18 @@ class _Patience:
         self._refusal = refusal
         self._quiet: dict[str, tuple[float, str]] = {}
 
+    def begin(self, request: Coroutine[Any, Any, Answer]) -> Future[Answer]:
+        """Make a request once, beside this thread."""
+        return asyncio.run_coroutine_threadsafe(request, self._loop)
+
     def ask(
         self,
         host: str,
         request: Callable[[], Coroutine[Any, Any, Answer]],
         seconds: float = REQUEST_SECONDS,
+        begun: Future[Answer] | None = None,
     ) -> Answer:
-        """Make a request, and again with growing pauses while that may help.
+        """Make a request, unless it is `begun`, and again with growing pauses while that may help.
 
         Raises:
             _Refused: the store says no, or gave no answer within `PATIENCE_SECONDS`, now or a moment ago.
@@ -156,6 +168,8 @@ class _Patience:
         while True:
             wait = pause * random.uniform(0.5, 1.5)  # noqa: S311  no secret
             try:
+                if begun is not None:
+                    return begun.result(seconds)
                 answer: Answer = sync(self._loop, request, timeout=seconds)
             except Exception as error:  # noqa: BLE001  every client has errors of its own; all become words
                 refused = self._refusal(error)
@@ -166,6 +180,7 @@ class _Patience:
                     raise refused from None
             else:
                 return answer
+            begun = None
             time.sleep(wait)
             pause = min(2 * pause, 4.0)
 
@@ -219,12 +234,12 @@ class _Bucket:
             if not token:
                 return
 
-    def fetch(self, name: str, start: int, count: int) -> Piece:
-        bucket, _, key = name.partition("/")
-        if {".", ".."} & set(key.split("/")):
-            raise InputError("its name has . or .. in it, which clients lead elsewhere")
+    def begin(self, name: str, start: int, count: int) -> Future[Piece]:
+        return self._patience.begin(self._range(name, start, count))
+
+    def fetch(self, name: str, start: int, count: int, begun: Future[Piece] | None = None) -> Piece:
         try:
-            return self._ask(lambda: self._range(bucket, key, start, count))
+            return self._patience.ask(self.scheme, lambda: self._range(name, start, count), begun=begun)
         except _Refused as refused:
             if refused.status == 416:  # the object ends before, or is empty
                 return Piece(b"", start, "")
@@ -257,7 +272,13 @@ class _Bucket:
     async def _page(self, bucket: str, prefix: str, token: str | None) -> tuple[list[Stored], str | None]:
         raise NotImplementedError
 
-    async def _range(self, bucket: str, key: str, start: int, count: int) -> Piece:
+    async def _range(self, name: str, start: int, count: int) -> Piece:
+        bucket, _, key = name.partition("/")
+        if {".", ".."} & set(key.split("/")):
+            raise _Refused(400, "its name has . or .. in it, which clients lead elsewhere")
+        return await self._piece(bucket, key, start, count)
+
+    async def _piece(self, bucket: str, key: str, start: int, count: int) -> Piece:
         raise NotImplementedError
 
     async def _put(self, path: Path, name: str) -> None:
@@ -290,7 +311,7 @@ class _S3(_Bucket):
         ]
         return objects, said.get("NextContinuationToken")
 
-    async def _range(self, bucket: str, key: str, start: int, count: int) -> Piece:
+    async def _piece(self, bucket: str, key: str, start: int, count: int) -> Piece:
         wanted = f"bytes={start}-{start + count - 1}"
         said = await self._fs._call_s3("get_object", Bucket=bucket, Key=key, Range=wanted)
         async with said["Body"] as body:
@@ -304,6 +325,8 @@ class _S3(_Bucket):
     def _refusal(self, error: Exception) -> _Refused:
         from botocore.exceptions import ClientError, NoCredentialsError, PartialCredentialsError
 
+        if isinstance(error, _Refused):
+            return error
         answer = error if isinstance(error, ClientError) else error.__cause__
         if isinstance(answer, ClientError):
             said = answer.response
@@ -338,7 +361,7 @@ class _Google(_Bucket):
         )
         return [self._of(bucket, each) for each in said.get("items", ())], said.get("nextPageToken")
 
-    async def _range(self, bucket: str, key: str, start: int, count: int) -> Piece:
+    async def _piece(self, bucket: str, key: str, start: int, count: int) -> Piece:
         headers, data = await self._fs._call(
             "GET",
             self._fs.url(f"{bucket}/{key}"),
@@ -357,6 +380,8 @@ class _Google(_Bucket):
     def _refusal(self, error: Exception) -> _Refused:
         from google.auth.exceptions import GoogleAuthError
 
+        if isinstance(error, _Refused):
+            return error
         if isinstance(error, FileNotFoundError):
             return _Refused(404, "")
         if isinstance(error, GoogleAuthError):
@@ -399,7 +424,7 @@ class _Web:
                 return Stored(name.partition("?")[0], name, _size(answer), _version(answer))
 
         try:
-            return self._patience.ask(urlsplit(name).netloc, ask)
+            return self._patience.ask(_host(name), ask)
         except _Refused as refused:
             if refused.status in (404, 410):
                 return None
@@ -408,22 +433,25 @@ class _Web:
     def objects(self, prefix: str) -> Iterator[Stored]:
         raise NotImplementedError  # a page of links is no listing
 
-    def fetch(self, name: str, start: int, count: int) -> Piece:
-        async def ask() -> Piece:
-            async with await self._get(name, start, count) as answer:
-                size = _size(answer)
-                if answer.status == 416:
-                    return Piece(b"", start, "")
-                if answer.status == 206:
-                    return Piece(await _read(answer, count), size or 0, _version(answer))
-                if size is not None and start == 0 and size <= count:
-                    return Piece(await _read(answer, size), size, _version(answer))
-                return Piece(None, size or 0, _version(answer))
+    def begin(self, name: str, start: int, count: int) -> Future[Piece]:
+        return self._patience.begin(self._range(name, start, count))
 
+    def fetch(self, name: str, start: int, count: int, begun: Future[Piece] | None = None) -> Piece:
         try:
-            return self._patience.ask(urlsplit(name).netloc, ask)
+            return self._patience.ask(_host(name), lambda: self._range(name, start, count), begun=begun)
         except _Refused as refused:
             raise _input_error(refused) from None
+
+    async def _range(self, name: str, start: int, count: int) -> Piece:
+        async with await self._get(name, start, count) as answer:
+            size = _size(answer)
+            if answer.status == 416:
+                return Piece(b"", start, "")
+            if answer.status == 206:
+                return Piece(await _read(answer, count), size or 0, _version(answer))
+            if size is not None and start == 0 and size <= count:
+                return Piece(await _read(answer, size), size, _version(answer))
+            return Piece(None, size or 0, _version(answer))
 
     def download(self, name: str, file: IO[bytes], version: str) -> int:
         async def ask() -> int:
@@ -441,7 +469,7 @@ class _Web:
             return file.tell()
 
         try:
-            return self._patience.ask(urlsplit(name).netloc, ask, DOWNLOAD_SECONDS)
+            return self._patience.ask(_host(name), ask, DOWNLOAD_SECONDS)
         except _Refused as refused:
             raise _input_error(refused) from None
 
@@ -467,6 +495,8 @@ class _Web:
 
         if isinstance(error, _Refused):
             return error
+        if isinstance(error, aiohttp.ClientConnectorCertificateError):
+            return _Refused(400, "its certificate is not to be trusted")
         if isinstance(error, aiohttp.TooManyRedirects):
             return _Refused(400, f"it is redirected more than {REDIRECTS} times")
         if isinstance(error, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError | ValueError):
@@ -474,11 +504,16 @@ class _Web:
         return _Refused(None, _silence(error))
 
 
+def _host(url: str) -> str:
+    return url.split("/", 3)[2]
+
+
 async def _check_redirect(session: Any, context: Any, asked: Any) -> None:
     """Follow a redirect only where the way stays as closed to others as it was."""
     target = asked.url.join(type(asked.url)(asked.response.headers.get("Location", "")))
-    if asked.url.scheme == "https" and target.scheme != "https":
-        raise _Refused(400, "it is redirected from https:// to an open way")
+    here = asked.url.scheme == "http" and target.scheme == "http" and target.host in LOOPBACK
+    if target.scheme != "https" and not here:
+        raise _Refused(400, "it is redirected to an open way")
 
 
 async def _read(answer: Any, most: int) -> bytes:
