@@ -249,8 +249,8 @@ class Figures:
     workers: int
     machine: str
     rates: dict[str, dict[str, float]] = field(default_factory=dict)
-    """Of each contestant pages a second, `steady` without start-up and `whole` with it, and its CPU milliseconds
-    a page, start-up included, servers not."""
+    """Of each contestant: pages a second, `steady` without start-up and `whole` with it; CPU milliseconds a
+    page, start-up included, servers not."""
     ratios: dict[str, float] = field(default_factory=dict)
     cpu: dict[str, float] = field(default_factory=dict)
     """CPU milliseconds a page of the run's processes."""

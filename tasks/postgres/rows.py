@@ -7,6 +7,7 @@ import json
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Any, Literal
 
 from schemas.records import ExtractedPage
@@ -141,6 +142,10 @@ TextRow = tuple[Dictionary, int, bytes, str, str | None, bytes | None]
 """dictionary, ordinal, digest, text; of a variant also its headline key and the digest of that."""
 
 
+REMEMBERED_TEXTS, REMEMBERED_CHARACTERS = 10_000, 500
+"""Texts whose rows are remembered, about 7 MB of them: page after page of a site lists the same."""
+
+
 @dataclass(slots=True)
 class Texts:
     """Distinct texts of one dictionary, each with the ordinal by which placements name it."""
@@ -160,17 +165,22 @@ class Texts:
         known = self.ordinals.get((text, key))
         if known is None:
             known = self.ordinals[text, key] = len(self.ordinals)
-            self.rows.append(self._row(known, storable(text), key, storable(text) == text))
+            made = _text if len(text) <= REMEMBERED_CHARACTERS else _text.__wrapped__
+            self.rows.append((self.dictionary, known, *made(self.dictionary, text, key)))
         return known
 
-    def _row(self, ordinal: int, text: str, key: str | None, as_read: bool) -> TextRow:
-        if self.dictionary == "variants":
-            key = key if key and as_read else headline_key(text)
-            return self.dictionary, ordinal, digest(text), text, key, digest(key)
-        if self.dictionary == "targets":
-            url = storable(normalise(text)) if is_url(text) else text
-            return self.dictionary, ordinal, target_key(text, key), url, None, None
-        return self.dictionary, ordinal, digest(text), text, None, None
+
+@lru_cache(REMEMBERED_TEXTS)
+def _text(dictionary: Dictionary, text: str, key: str | None) -> tuple[bytes, str, str | None, bytes | None]:
+    """A text's row but for its ordinal."""
+    stored = storable(text)
+    if dictionary == "variants":
+        key = key if key and stored == text else headline_key(stored)
+        return digest(stored), stored, key, digest(key)
+    if dictionary == "targets":
+        url = storable(normalise(stored)) if is_url(stored) else stored
+        return target_key(stored, key), url, None, None
+    return digest(stored), stored, None, None
 
 
 @dataclass(slots=True)

@@ -12,9 +12,11 @@ from typing import Any, cast
 
 import psycopg
 from sqlalchemy import (
+    ARRAY,
     ColumnElement,
     Connection,
     Executable,
+    Integer,
     Row,
     Select,
     Update,
@@ -80,7 +82,7 @@ def load_pages(
         connection.execute(statement, {name: parameters[name] for name in names})
     outcomes: Counter[str] = Counter()
     placements = Placements()
-    for row, outcome in _outcomes(connection.execute(_LOADED)):
+    for row, outcome in _outcomes(connection.execute(_LOADED).all()):
         outcomes[outcome] += 1
         if row.page_id is not None:
             placements.add(row.page_id, pages[row.ordinal])
@@ -369,11 +371,24 @@ _DICTIONARIES: dict[Dictionary, tuple[type[Base], str, dict[str, ColumnElement[A
 """Table, its identity, and what its columns take from a staged text."""
 
 
+_MISSING = staged.ordinal == func.any(bindparam("missing", type_=ARRAY(Integer)))
+
+
+def _find_texts(dictionary: Dictionary) -> Select[Any]:
+    """The id of each staged text, NULL of one that is not there."""
+    table, identity, _ = _DICTIONARIES[dictionary]
+    columns = table.__table__.c
+    return (
+        select(columns.id)
+        .join_from(staged_texts, table, columns[identity] == staged.digest, isouter=True)
+        .where(staged.dictionary == dictionary)
+        .order_by(staged.ordinal)
+    )
+
+
 def _add_texts(dictionary: Dictionary) -> Executable:
     table, identity, values = _DICTIONARIES[dictionary]
-    new = select(*values.values()).where(
-        staged.dictionary == dictionary, ~exists().where(table.__table__.c[identity] == staged.digest)
-    )
+    new = select(*values.values()).where(staged.dictionary == dictionary, _MISSING)
     return (
         insert(table)
         .from_select(list(values), new.distinct(staged.digest).order_by(staged.digest))
@@ -381,19 +396,27 @@ def _add_texts(dictionary: Dictionary) -> Executable:
     )
 
 
-def _text_ids(dictionary: Dictionary) -> Executable:
-    table, identity, _ = _DICTIONARIES[dictionary]
-    columns = table.__table__.c
-    return (
-        select(columns.id)
-        .join_from(staged_texts, table, columns[identity] == staged.digest)
-        .where(staged.dictionary == dictionary)
-        .order_by(staged.ordinal)
-    )
-
-
+_FIND_TEXTS = {dictionary: _find_texts(dictionary) for dictionary in _DICTIONARIES}
 _ADD_TEXTS = {dictionary: _add_texts(dictionary) for dictionary in _DICTIONARIES}
-_TEXT_IDS = {dictionary: _text_ids(dictionary) for dictionary in _DICTIONARIES}
+_ADDED_TEXTS = {dictionary: found.where(_MISSING) for dictionary, found in _FIND_TEXTS.items()}
+
+_HOLD_TEXTS = text("LOCK TABLE headline_variants, link_targets IN ROW EXCLUSIVE MODE")
+"""Texts that no page shows any more are removed under a stronger lock: ids read under this one stay."""
+
+
+def _text_ids(connection: Connection, dictionary: Dictionary) -> list[int]:
+    """The ids of the staged texts of a dictionary by their ordinals; what is not there is added.
+
+    Most are there: they are looked up once, and only the others a second time.
+    """
+    ids = list(connection.execute(_FIND_TEXTS[dictionary]).scalars().all())
+    missing = {"missing": [ordinal for ordinal, known in enumerate(ids) if known is None]}
+    if missing["missing"]:
+        connection.execute(_ADD_TEXTS[dictionary], missing)
+        added = connection.execute(_ADDED_TEXTS[dictionary], missing).scalars().all()
+        for ordinal, found in zip(missing["missing"], added, strict=True):
+            ids[ordinal] = found
+    return ids
 
 
 def load_placements(connection: Connection, placements: Placements, table: str) -> int:
@@ -401,10 +424,8 @@ def load_placements(connection: Connection, placements: Placements, table: str) 
     if not placements.rows:
         return 0
     _copy(connection, staged_texts.name, _TEXT_ROW, placements.texts)
-    ids: dict[Dictionary, list[int]] = {}
-    for dictionary in _DICTIONARIES:
-        connection.execute(_ADD_TEXTS[dictionary])
-        ids[dictionary] = list(connection.execute(_TEXT_IDS[dictionary]).scalars())
+    connection.execute(_HOLD_TEXTS)
+    ids = {dictionary: _text_ids(connection, dictionary) for dictionary in _DICTIONARIES}
     variants, targets, labels, bylines = ids.values()
     _copy(
         connection,
