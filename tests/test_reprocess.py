@@ -460,6 +460,45 @@ def test_a_loader_that_waits_for_an_article_that_goes_tries_again(database: Engi
     assert add(database, [later]).counts.loaded == 1
 
 
+def test_a_text_that_a_loader_has_in_hand_stays(database: Engine) -> None:
+    """The last page that showed it lists something else by now, and a loader is about to commit another."""
+    page = listing(1, FERRY)
+    add(database, [page])
+    settle(database)
+    again(database, lists(page, STORKS))
+    reached, go_on = threading.Event(), threading.Event()
+
+    def pause(_: Any, __: Any, statement: str, *___: Any) -> None:
+        if statement.startswith("UPDATE batches SET read") and not reached.is_set():
+            reached.set()
+            assert go_on.wait(60)
+
+    waiting = (
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'LOCK TABLE%'"
+    )
+    event.listen(database, "before_cursor_execute", pause)
+    with ThreadPoolExecutor(2) as pool:
+        loading = pool.submit(add, database, [listing(2, FERRY)])
+        assert reached.wait(60)
+        settling = pool.submit(settle, database)
+        while rows(database, waiting) == [(0,)]:
+            assert not settling.done()
+        go_on.set()
+        loading.result()
+        settling.result()
+    event.remove(database, "before_cursor_execute", pause)
+    settle(database)
+    assert rows(
+        database,
+        "SELECT h.text, t.sightings FROM headline_totals t JOIN headlines h ON h.id = headline_id ORDER BY 1",
+    ) == [(FERRY.text, 1), (STORKS.text, 1)]
+    assert rows(
+        database,
+        "SELECT count(*) FROM headline_sightings s LEFT JOIN headline_variants v ON v.id = s.variant_id"
+        " LEFT JOIN link_targets t ON t.id = s.target_id WHERE v.id IS NULL OR t.id IS NULL",
+    ) == [(0,)]
+
+
 def test_a_lost_connection_leaves_nothing(database: Engine) -> None:
     """The server ends the connection at each statement of a batch in turn; the retry succeeds."""
     page = extracted(1, fetched_at=MONDAY, headlines=[FERRY])
