@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
 from prefect import flow
 from prefect.client.schemas.objects import State
@@ -90,11 +91,13 @@ def backfill(
     )
 
     def planned(engine: Engine, archive: Archive) -> Iterator[Planned]:
-        yield from pack(plan(paths, selection, KnownParts(engine)), selection)
+        # What cannot be is refused here, before the run begins and keeps what it was called with.
+        sources: list[Iterator[Planned]] = [pack(plan(paths, selection, KnownParts(engine)), selection)]
         if again:
-            yield from replay_quarantine(engine, archive, selection, chosen)
+            sources.append(replay_quarantine(engine, archive, selection, chosen))
         if reprocess:
-            yield from stored_again(engine, archive, selection)
+            sources.append(stored_again(engine, archive, selection))
+        return chain.from_iterable(sources)
 
     return run(
         planned,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import importlib
 import os
 import re
 import ssl
@@ -37,6 +38,7 @@ from schemas.records import (
     Skipped,
     Unmatched,
 )
+from schemas.settings import Settings
 from tasks import plan as planning
 from tasks.batch import extract_batch
 from tasks.inputs import storage, stores
@@ -892,3 +894,21 @@ def test_a_redirect_from_a_closed_to_an_open_way_is_not_followed(closed_site: tu
     refused, *sizes = run.stdout.splitlines()
     assert refused == f"{site.url}/a.txt cannot be read: it is redirected to an open way."
     assert sizes == ["1", "1"]
+
+
+@pytest.mark.parametrize("name", ["ingest", "backfill"])
+def test_a_flow_that_is_given_a_secret_keeps_nothing_of_it(
+    prefect_server: str, database: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
+
+    monkeypatch.setenv("BROADSHEET_HOME", str(settings.home))
+    monkeypatch.setenv("BROADSHEET_DATABASE_URL", str(settings.database_url))
+    flow = getattr(importlib.import_module(f"flows.{name}"), name)
+    with temporary_settings({PREFECT_API_URL: prefect_server, PREFECT_LOGGING_TO_API_ENABLED: False}):
+        state = flow([f"https://paper.example/a.txt?sig={SECRET}"], return_state=True)
+    with pytest.raises(ConfigError, match="has a query") as refused:
+        state.result()
+    assert SECRET not in str(refused.value)
+    with database.connect() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM runs")) == 0
