@@ -177,11 +177,11 @@ def _nothing_new(report: RunReport) -> str:
         parts = "1 part is" if report.skipped == 1 else f"{report.skipped:,} parts are"
         was = "was" if report.skipped == 1 else "were"
         line += f": {parts} loaded already and {was} not read again"
-    elif not report.ignored:
+    elif not report.ignored and not report.unavailable:
         line += ": no pages found"
     if report.ignored:
         line += f"; {report.ignored:,} records ignored"
-    return f"{line}."
+    return f"{line}. {report.message}".rstrip()
 
 
 def _outcome(word: str, count: int) -> str:
@@ -200,6 +200,7 @@ def as_json(report: RunReport) -> dict[str, object]:
         "counts": report.counts.as_dict(),
         "ignored": report.ignored,
         "skipped": report.skipped,
+        "unavailable": report.unavailable,
         "quarantined_by_reason": report.quarantined_by_reason,
         "headlines_new": report.headlines_new,
         "headlines_seen_again": report.headlines_seen_again,

@@ -307,6 +307,7 @@ class _Tally:
             counts=self.counts,
             ignored=self._ignored,
             skipped=self.skipped,
+            unavailable=self.unavailable,
             quarantined_by_reason=dict(self._reasons),
             headlines_new=headlines[0],
             headlines_seen_again=headlines[1],

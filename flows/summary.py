@@ -41,6 +41,7 @@ def rows(report: RunReport) -> list[dict[str, str]]:
     beside = {
         "ignored": report.ignored,
         "skipped parts": report.skipped,
+        "unavailable": report.unavailable,
         **{f"quarantined: {reason}": count for reason, count in sorted(report.quarantined_by_reason.items())},
         "sidebar headlines, new": report.headlines_new,
         "sidebar headlines, seen again": report.headlines_seen_again,

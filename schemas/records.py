@@ -381,6 +381,8 @@ class RunReport:
     """Sightings in this run of headlines that were known before it, or seen earlier in it."""
     sightings: int = 0
     seconds: float = 0.0
+    unavailable: int = 0
+    """Stored pages that were to be read again, and whose bytes are gone."""
     message: str = ""
     replayed: Replayed | None = None
     """Of a run that tried quarantined pages again."""

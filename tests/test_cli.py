@@ -193,6 +193,12 @@ def test_a_summary_names_what_to_type_next() -> None:
             RunReport(1, "completed", skipped=12, ignored=3),
             "Nothing new: 12 parts are loaded already and were not read again; 3 records ignored.",
         ),
+        (
+            RunReport(
+                1, "completed", unavailable=2, message="2 pages are unavailable: their bytes are gone."
+            ),
+            "Nothing new. 2 pages are unavailable: their bytes are gone.",
+        ),
     ],
 )
 def test_nothing_new_says_why(report: RunReport, sentence: str) -> None:
