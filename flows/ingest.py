@@ -8,6 +8,7 @@ from prefect.client.schemas.objects import State
 from flows.parameters import (
     Domains,
     FieldNames,
+    KeepPages,
     Languages,
     Limit,
     MaxQuarantine,
@@ -38,6 +39,7 @@ def ingest(
     limit: Limit = None,
     workers: Workers = None,
     max_quarantine: MaxQuarantine = 0.5,
+    keep_pages: KeepPages = None,
 ) -> State[None]:
     """Load the pages of these inputs that the database does not have yet.
 
@@ -59,4 +61,5 @@ def ingest(
         workers=workers,
         limit=limit,
         max_quarantine=max_quarantine,
+        keep_pages=keep_pages,
     )

@@ -167,7 +167,7 @@ def selection(
 
 
 def running(command: Command) -> Command:
-    """Add the options of a command that runs a flow: workers, tolerance, output."""
+    """Add the options of a command that runs a flow: workers, tolerance, kept pages, output."""
     for option in reversed(
         (
             click.option(
@@ -180,6 +180,11 @@ def running(command: Command) -> Command:
                 type=share,
                 metavar="SHARE",
                 help="Fail a run of 100 pages or more when a larger share of it is quarantined: 0.5 or 50%.",
+            ),
+            click.option(
+                "--keep-pages",
+                metavar="DIR|URI",
+                help="Keep the raw bytes of every page, as WARC, in this directory or bucket (s3://, gs://).",
             ),
             as_json,
             click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors."),
