@@ -234,7 +234,9 @@ def test_a_mistake_in_the_paths_is_told_as_such(tmp_path: Path, database: Engine
         backfill()
 
 
-def test_a_lost_connection_is_overcome_without_extracting_again(tmp_path: Path, database: Engine) -> None:
+def test_a_lost_connection_is_overcome_without_extracting_again(
+    tmp_path: Path, database: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
     path = dump(tmp_path / "dump.jsonl", range(3))
     done: list[tuple[State[None], RunReport]] = []
     with locked(database, "pages") as release:
@@ -251,19 +253,8 @@ def test_a_lost_connection_is_overcome_without_extracting_again(tmp_path: Path, 
     [(state, report)] = done
     assert state.is_completed()
     assert report.counts == Counts(read=3, loaded=3)
-    with get_client(sync_client=True) as client:
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:  # task runs reach the server with a delay
-            runs = client.request(
-                "POST",
-                "/task_runs/filter",
-                json={"flow_runs": {"id": {"any_": [str(state.state_details.flow_run_id)]}}},
-            ).json()
-            counts = {task_run["name"]: task_run["run_count"] for task_run in runs}
-            if counts.get("batch-1") == 2:
-                break
-            time.sleep(0.2)
-    assert counts["batch-1"] == 2
+    assert "terminating connection due to administrator command. Trying again" in caplog.text
+    assert "The database is back." in caplog.text
 
 
 @contextmanager

@@ -1,0 +1,369 @@
+"""Runs that are told to end, and runs whose database or Prefect server goes away.
+
+Processes, signals and servers are real.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import orjson
+import psycopg
+import pytest
+from content import content, differences
+from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.exc import OperationalError, ProgrammingError
+
+from schemas.errors import TransientLoadError
+from schemas.records import RunReport
+from schemas.settings import Settings
+from tasks.ledger import finish_dead_runs, finish_run, shown_alive, start_run
+from tasks.postgres.database import open_database
+from tasks.postgres.embedded import use_embedded
+from tasks.postgres.patience import Patience, patient
+
+COMMAND = Path(sys.executable).with_name("broadsheet")
+END_SECONDS = 10.0
+STORY = """<html lang="en"><head><title>{0}</title></head><body><article><h1>{0}</h1>
+<p>The {0} story begins on Monday after eleven weeks in dry dock, and a brass band met it.</p>
+<p>Islanders had lived on what fishing boats could carry, said the harbour master on the quay.</p></article>
+<aside><h2>Most read</h2><ul>
+<li><a href="/wall">Council approves the harbour wall after a long night</a></li>
+<li><a href="/{1}">Chapter {1} of the lighthouse keepers comes home at last</a></li></ul></aside>"""
+
+
+def landing(path: Path, inputs: int, pages: int = 1) -> Path:
+    """A directory of so many dumps with so many pages each; 500 pages are a batch."""
+    path.mkdir()
+    for number in range(inputs):
+        numbers = range(number * pages, (number + 1) * pages)
+        lines = [
+            {"html": STORY.format(f"Ferry {n} returns to Lorn", n), "url": f"https://paper.example/{n}"}
+            for n in numbers
+        ]
+        (path / f"{number}.jsonl").write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in lines))
+    return path
+
+
+@pytest.fixture
+def environment(environment: dict[str, str], prefect_server: str) -> dict[str, str]:
+    return {**environment, "PREFECT_API_URL": prefect_server}
+
+
+@contextmanager
+def ingesting(pages: Path, environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [COMMAND, "ingest", pages, "--json"],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def told(process: subprocess.Popen[str], number: int) -> tuple[str, str, float]:
+    """Send a signal and wait for the end: standard output and error, and the seconds it took."""
+    process.send_signal(number)
+    began = time.monotonic()
+    said = process.communicate(timeout=60)
+    return *said, time.monotonic() - began
+
+
+def finished(process: subprocess.Popen[str]) -> dict[str, Any]:
+    """The report of a run that goes through."""
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    report: dict[str, Any] = json.loads(out)
+    return report
+
+
+def eventually(what: Callable[[], Any], seconds: float = 60) -> Any:
+    deadline = time.monotonic() + seconds
+    while not (answer := what()):
+        assert time.monotonic() < deadline, "it does not come about"
+        time.sleep(0.05)
+    return answer
+
+
+def one(database: Engine, statement: str) -> Any:
+    with database.connect() as connection:
+        return connection.execute(text(statement)).one()
+
+
+def prefect_state(server: str, flow_run_id: str) -> str:
+    with urlopen(f"{server}/flow_runs/{flow_run_id}", timeout=30) as answer:
+        return str(json.load(answer)["state_type"])
+
+
+@contextmanager
+def held(database: Engine, lock: str) -> Iterator[None]:
+    """Hold a lock; the block begins when somebody waits for it."""
+    with database.connect() as connection:
+        connection.execute(text(lock))
+        waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = "
+
+        def somebody_waits() -> bool:
+            return bool(one(database, f"{waiting} current_database()")[0])
+
+        eventually(somebody_waits)
+        yield
+        connection.rollback()
+
+
+LOADING = "LOCK TABLE pages IN ACCESS EXCLUSIVE MODE"
+SETTLING = "SELECT pg_advisory_xact_lock(hashtext('broadsheet settle'))"
+
+
+# --- told to end -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "at", "loaded"),
+    [(signal.SIGTERM, 143, LOADING, 0), (signal.SIGINT, 130, SETTLING, 3)],
+    ids=["sigterm while loading", "ctrl-c while settling"],
+)
+def test_what_hangs_in_the_database_is_rolled_back(
+    number: int,
+    code: int,
+    at: str,
+    loaded: int,
+    tmp_path: Path,
+    environment: dict[str, str],
+    database: Engine,
+    prefect_server: str,
+) -> None:
+    pages = landing(tmp_path / "landing", inputs=1, pages=3)
+    with ingesting(pages, environment) as process:
+        with held(database, at):
+            out, err, seconds = told(process, number)
+        assert seconds < END_SECONDS
+    assert process.returncode == code, err
+    assert err.strip().startswith("Interrupted.") and len(err.strip().splitlines()) == 1
+    assert json.loads(out)["state"] == "interrupted"
+    row = one(database, "SELECT state, read, loaded, finished_at IS NOT NULL, message, flow_run_id FROM runs")
+    name = "SIGTERM" if number == signal.SIGTERM else "Ctrl-C"
+    assert row[:5] == ("interrupted", loaded, loaded, True, f"Interrupted by {name}.")
+    assert one(database, "SELECT count(*) FROM pages")[0] == loaded
+    assert prefect_state(prefect_server, row.flow_run_id) == "CANCELLED"
+
+    with ingesting(pages, environment) as process:
+        assert finished(process)["counts"]["loaded"] == 3 - loaded
+    assert one(database, "SELECT count(*) FILTER (WHERE settled_at IS NULL) FROM batches")[0] == 0
+    assert one(database, "SELECT count(*) FROM pages")[0] == 3
+
+
+def test_the_batch_in_hand_is_finished(tmp_path: Path, environment: dict[str, str], database: Engine) -> None:
+    pages = landing(tmp_path / "landing", inputs=1, pages=3)
+    with ingesting(pages, environment) as process:
+        with held(database, LOADING):
+            process.terminate()
+            time.sleep(1)
+        _, err = process.communicate(timeout=END_SECONDS)
+    assert process.returncode == 143, err
+    assert tuple(one(database, "SELECT state, read, loaded FROM runs")) == ("interrupted", 3, 3)
+    assert one(database, "SELECT count(*) FROM pages")[0] == 3
+
+
+def test_a_page_that_hangs_does_not_delay_the_end(
+    tmp_path: Path, environment: dict[str, str], database: Engine
+) -> None:
+    slow = tmp_path / "slow"
+    slow.mkdir()
+    (slow / "sitecustomize.py").write_text(
+        "import sys, time\n"
+        "if 'tasks.worker' in ' '.join(sys.orig_argv):\n"
+        "    import tasks.batch\n"
+        "    def hang(*_, **__):\n"
+        f"        open({str(tmp_path / 'begun')!r}, 'w').close()\n"
+        "        time.sleep(99)\n"
+        "    tasks.batch.extract_page = hang\n"
+    )
+    pages = landing(tmp_path / "landing", inputs=1, pages=3)
+    with ingesting(pages, {**environment, "PYTHONPATH": str(slow)}) as process:
+        eventually((tmp_path / "begun").exists)
+        _, err, seconds = told(process, signal.SIGTERM)
+    assert (process.returncode, seconds < END_SECONDS) == (143, True), err
+    assert tuple(one(database, "SELECT state, read FROM runs")) == ("interrupted", 0)
+    with ingesting(pages, environment) as process:
+        assert finished(process)["counts"]["loaded"] == 3
+
+
+@pytest.mark.parametrize("after", [0.5, 1.2, 2.0])
+def test_a_run_that_only_starts_ends_in_order(
+    after: float, new_home: Callable[[], Path], tmp_path: Path
+) -> None:
+    """With embedded and ephemeral servers, which are stopped."""
+    home = new_home()
+    pages = landing(tmp_path / "landing", inputs=1, pages=3)
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("PREFECT", "BROADSHEET"))
+    }
+    environment |= {"BROADSHEET_HOME": str(home), "PREFECT_HOME": str(home / "no profile")}
+    with ingesting(pages, environment) as process:
+        time.sleep(after)
+        _, err, seconds = told(process, signal.SIGTERM)
+    assert seconds < END_SECONDS
+    assert process.returncode == 143, err
+    assert "Traceback" not in err and len(err.strip().splitlines()) == 1
+    assert not (home / "postgres" / "data" / "postmaster.pid").exists()
+
+
+def test_a_second_signal_ends_at_once(tmp_path: Path, environment: dict[str, str], database: Engine) -> None:
+    pages = landing(tmp_path / "landing", inputs=1, pages=3)
+    with ingesting(pages, environment) as process, held(database, LOADING):
+        process.terminate()
+        time.sleep(1)
+        _, _, seconds = told(process, signal.SIGTERM)
+        assert seconds < 1
+    assert process.returncode == 143
+
+
+# --- the database goes away --------------------------------------------------------------------------
+
+
+def cut_connections(url: str) -> int:
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+        cut = connection.execute(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        ).fetchone()
+    return int(cut[0]) if cut else 0
+
+
+def test_connections_cut_again_and_again_change_nothing(
+    tmp_path: Path, environment: dict[str, str], database: Engine, database_url: str
+) -> None:
+    pages = landing(tmp_path / "landing", inputs=3, pages=400)
+    with ingesting(pages, environment) as process:
+        cut = 0
+        deadline = time.monotonic() + 60
+        while cut < 8 and process.poll() is None and time.monotonic() < deadline:
+            cut += cut_connections(database_url) > 0
+            time.sleep(0.3)
+        report = finished(process)
+    assert cut >= 3
+    assert (report["state"], report["counts"]["loaded"]) == ("completed", 1200)
+    assert tuple(one(database, "SELECT state, read FROM runs")) == ("completed", 1200)
+    assert one(database, "SELECT sum(read), count(settled_at) - count(*) FROM batches")[:] == (1200, 0)
+
+
+def test_an_embedded_server_that_dies_is_started_again(
+    new_home: Callable[[], Path],
+    tmp_path: Path,
+    prefect_server: str,
+    database: Engine,
+    environment: dict[str, str],
+) -> None:
+    pages = landing(tmp_path / "landing", inputs=2, pages=300)
+    home = new_home()
+    settings = Settings(home, None, "broadsheet", 2)
+    own = {**environment, "BROADSHEET_HOME": str(home), "BROADSHEET_DATABASE_URL": ""}
+    with use_embedded(home), open_database(settings) as embedded:
+        with ingesting(pages, own) as process:
+            with suppress(OperationalError), held(embedded, LOADING):  # our own connection is lost, too
+                postmaster = (home / "postgres" / "data" / "postmaster.pid").read_text().split()[0]
+                os.kill(int(postmaster), signal.SIGKILL)
+            report = finished(process)
+        assert (report["state"], report["counts"]["loaded"]) == ("completed", 600)
+        with ingesting(pages, environment) as process:
+            finished(process)
+        assert list(differences(content(database), content(embedded))) == []
+        assert one(embedded, "SELECT count(*) FILTER (WHERE state = 'completed') FROM runs")[0] == 1
+
+
+def test_patience_ends(database: Engine) -> None:
+    calls: list[float] = []
+
+    @patient
+    def ask(engine: Engine) -> None:
+        calls.append(time.monotonic())
+        raise TransientLoadError("away")
+
+    url = database.url
+    brief = Patience(lambda: None, seconds=0.5).given_to(create_engine(url))
+    with pytest.raises(TransientLoadError, match="away"):
+        ask(brief)
+    assert 0.4 < calls[-1] - calls[0] < 5 and len(calls) > 2
+    calls.clear()
+    with pytest.raises(TransientLoadError):
+        ask(brief)
+    assert len(calls) == 1, "once it is used up nobody waits again"
+
+    calls.clear()
+    long = Patience(lambda: None, seconds=60).given_to(create_engine(url))
+    threading.Timer(0.3, Patience.of(long).end).start()
+    with pytest.raises(TransientLoadError):
+        ask(long)
+    assert Patience.of(long).quiet(0)
+    with pytest.raises(TransientLoadError):
+        ask(create_engine(url))  # an engine without
+
+
+def test_a_mistake_is_not_tried_again(database: Engine) -> None:
+    calls = []
+
+    @patient
+    def ask(engine: Engine) -> None:
+        calls.append(1)
+        with engine.connect() as connection:
+            connection.execute(text("SELECT nothing FROM nowhere"))
+
+    with pytest.raises(ProgrammingError):
+        ask(database)
+    assert len(calls) == 1
+
+
+def test_a_query_that_hangs_is_cut(database: Engine) -> None:
+    @patient
+    def ask(engine: Engine) -> None:
+        with engine.connect() as connection:
+            connection.execute(text("SELECT pg_sleep(60)"))
+
+    failed = []
+
+    def waiting() -> None:
+        with pytest.raises(TransientLoadError) as caught:
+            ask(database)
+        failed.append(caught)
+
+    thread = threading.Thread(target=waiting)
+    thread.start()
+    patience = Patience.of(database)
+    time.sleep(0.3)
+    patience.end()
+    assert not patience.quiet(0.2)
+    patience.cut()
+    assert patience.quiet(5)
+    thread.join()
+    assert failed
+
+
+def test_a_run_whose_lock_was_lost_is_shown_alive_again(database: Engine, database_url: str) -> None:
+    run_id = start_run(database, kind="ingest", parameters={}, flow_run_id=None, extractor="1")
+    state = f"SELECT state, finished_at FROM runs WHERE id = {run_id}"
+    with shown_alive(database, run_id):
+        gone = RunReport(run_id, "failed", message="Its process is gone.")
+        finish_run(database, run_id, gone)  # as a run does that begins while the lock is lost
+        assert cut_connections(database_url)
+        eventually(lambda: one(database, state) == ("running", None), 20)
+        finish_dead_runs(database)
+        assert one(database, state)[0] == "running"
+    finish_dead_runs(database)
+    assert one(database, state)[0] == "failed"
