@@ -190,7 +190,8 @@ _REWRITE_PAGES = """
 # An article whose leading page left goes to the page that claims most of those it still has.
 _FIND_NEXT_LEADERS = """
     CREATE TEMPORARY TABLE next_leaders ON COMMIT DROP AS
-    SELECT s.was_article_id AS article_id, n.*, n.id IN (SELECT page_id FROM staged_pages) AS is_staged
+    SELECT s.was_article_id AS article_id, n.*,
+           EXISTS (SELECT FROM staged_pages WHERE page_id = n.id) AS is_staged
     FROM staged_pages s
     JOIN articles a ON a.id = s.was_article_id AND a.page_key = s.key
     LEFT JOIN LATERAL (
