@@ -25,6 +25,7 @@ _QUIET = {
     # Records go to the server; the terminal belongs to the command line.
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
     "PREFECT_LOGGING_HANDLERS_DEBUG_LEVEL": "CRITICAL",
+    "PREFECT_LOGGING_EXTRA_LOGGERS": "broadsheet",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shlex
 import shutil
@@ -55,7 +56,7 @@ def show_run(
     from flows.launch import launch
 
     try:
-        with _watching(quiet or json_output) as watch:
+        with _watching(quiet or json_output) as watch, _warnings_shown():
             report = launch(flow, parameters, Settings.from_environment(), watch)
     except KeyboardInterrupt:
         click.echo(INTERRUPTED, err=True)
@@ -73,6 +74,17 @@ def show_run(
 
 class RunFailed(BroadsheetError):
     """The run ended, and too much of it went wrong."""
+
+
+@contextmanager
+def _warnings_shown() -> Iterator[None]:
+    """Print on standard error what a run has to say of a database that is away."""
+    log, printing = logging.getLogger("broadsheet"), logging.StreamHandler(sys.stderr)
+    log.addHandler(printing)
+    try:
+        yield
+    finally:
+        log.removeHandler(printing)
 
 
 @contextmanager
