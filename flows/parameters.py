@@ -14,7 +14,9 @@ def _about(description: str, *, ge: float | None = None, le: float | None = None
     return Field(json_schema_extra={"description": description}, ge=ge, le=le)
 
 
-Paths = Annotated[list[str], _about("Files, directories (read recursively) and globs that hold pages.")]
+Paths = Annotated[
+    list[str], _about("Files, directories, globs, s3://, gs:// and https:// URIs that hold pages.")
+]
 FieldNames = Annotated[
     dict[str, str], _about('JSONL only: our name to the dump\'s, e.g. {"html": "raw_html", "url": "link"}.')
 ]

@@ -202,6 +202,7 @@ def test_objects_prefixes_and_globs_are_found_in_order(bucket: Bucket) -> None:
     [
         ("s3://news/nothing", r"s3://news/nothing does not exist\."),
         ("s3://news/nothing*", r"s3://news/nothing\* does not exist\."),
+        ("s3://news/[z-a]*", "is no glob that can be understood"),
         ("s3://other/a.txt", "there is no bucket other"),
         ("s3://news/a.pdf", "has no known suffix"),
         ("s3://news/../other/a.txt", r"has \. or \.\. in its path"),
@@ -287,7 +288,7 @@ def test_an_object_that_changes_while_it_is_read_is_noticed(
 
 
 def test_a_listing_costs_a_request_for_a_thousand_objects(
-    bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+    bucket: Bucket, s3_server: tuple[str, list[str], dict[str, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(60):
         bucket.put(f"{number:03}.txt", b"x")
@@ -295,6 +296,11 @@ def test_a_listing_costs_a_request_for_a_thousand_objects(
     bucket.asked.clear()
     assert len(planned("s3://news")) == 60
     assert len([line for line in bucket.asked if "list-type" in line]) == 1 + 3  # the look, then the plan
+    parts = plan(["s3://news"], ALL, Nothing())
+    s3_server[2]["left"] = 2
+    monkeypatch.setattr(planning, "_INPUTS_ASKED_AT_ONCE", 20)
+    with pytest.raises(InputError, match=r"s3://news cannot be listed to its end: .* cannot be reached"):
+        list(parts)
 
 
 def test_a_store_that_falls_silent_costs_a_bounded_time(

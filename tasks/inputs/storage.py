@@ -110,11 +110,15 @@ def look_up(uri: str) -> Stored | Iterator[Stored] | None:
     if first is None:
         return None
 
-    def all_of_them(first: Stored) -> Iterator[Stored]:
-        yield first
-        yield from objects
+    return _all(uri, first, objects)
 
-    return all_of_them(first)
+
+def _all(uri: str, first: Stored, others: Iterator[Stored]) -> Iterator[Stored]:
+    yield first
+    try:
+        yield from others
+    except InputError as error:
+        raise InputError(f"{uri} cannot be listed to its end: {error}.") from None
 
 
 def _visible(objects: Iterator[Stored], top: str) -> Iterator[Stored]:
@@ -127,7 +131,11 @@ def _name(uri: str) -> str:
 
 
 def glob_expression(pattern: str) -> re.Pattern[str]:
-    """Return a glob as an expression: `*` and `?` stay within one level, `**` does not."""
+    """Return a glob as an expression: `*` and `?` stay within one level, `**` does not.
+
+    Raises:
+        ConfigError: a range in it is none, as in `[z-a]`.
+    """
     expression = ""
     for piece in re.findall(r"\*\*/?|\[!?\]?[^\]]*\]|.", pattern, re.DOTALL):
         if piece.startswith("**"):
@@ -141,7 +149,10 @@ def glob_expression(pattern: str) -> re.Pattern[str]:
             expression += f"[{'^' + inner[1:] if inner.startswith('!') else inner}]"
         else:
             expression += re.escape(piece)
-    return re.compile(expression, re.DOTALL)
+    try:
+        return re.compile(expression, re.DOTALL)
+    except re.error:
+        raise ConfigError(f"{pattern} is no glob that can be understood.") from None
 
 
 def open_input(uri: str, version: str = "") -> BinaryIO:
