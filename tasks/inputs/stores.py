@@ -314,10 +314,12 @@ class _S3(_Bucket):
     async def _piece(self, bucket: str, key: str, start: int, count: int) -> Piece:
         wanted = f"bytes={start}-{start + count - 1}"
         said = await self._fs._call_s3("get_object", Bucket=bucket, Key=key, Range=wanted)
+        stated = said.get("ContentRange")
         async with said["Body"] as body:
+            if said["ContentLength"] > count or (start and not stated):
+                raise _Refused(400, "the store knows no ranges")
             data = await body.read()
-        size = int(said["ContentRange"].rpartition("/")[2]) if "ContentRange" in said else len(data)
-        return Piece(data, size, said.get("ETag", ""))
+        return Piece(data, int(stated.rpartition("/")[2]) if stated else len(data), said.get("ETag", ""))
 
     async def _put(self, path: Path, name: str) -> None:
         await self._fs._put_file(str(path), name, chunksize=8 * 1024 * 1024, max_concurrency=2)
