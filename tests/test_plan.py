@@ -6,6 +6,7 @@ import gzip
 import os
 import tempfile
 import tracemalloc
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -208,7 +209,7 @@ def test_a_pattern_that_says_nothing_of_a_directory_is_refused(tmp_path: Path) -
     (tmp_path / "daily" / "2025-05-17").mkdir(parents=True)
     (tmp_path / "daily" / "2025-05-17" / "c.txt").touch()
     found = planned(tmp_path, selection=selection)
-    assert [type(item).__name__ for item in found] == ["Unmatched", "Part", "Unmatched", "Part", "Part"]
+    assert Counter(map(type, found)) == {Unmatched: 2, Part: 3}
     ledger = Ledger()
     for item in found:
         if isinstance(item, Part):
