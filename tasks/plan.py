@@ -12,6 +12,7 @@ from __future__ import annotations
 import glob
 import hashlib
 import os
+import re
 import secrets
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -89,10 +90,10 @@ def plan(
     """Find the inputs that files, directories, globs and URIs name and yield what of them is not loaded yet.
 
     Directories are read recursively, in the order of their names; hidden names and other suffixes are passed
-    over, and symbolic links do not lead out of the directory named; a prefix of a bucket is read in the same
-    way. A file with one page is one part and is not opened. Larger inputs are cut at fixed counts, so that
-    planning again finds the same parts; what the ledger has of them is not read again. What is found but
-    cannot be opened is a part too: reading it puts it into quarantine.
+    over, and symbolic links do not lead out of the directory named, nor out of where a glob begins; a prefix
+    of a bucket is read in the same way. A file with one page is one part and is not opened. Larger inputs are
+    cut at fixed counts, so that planning again finds the same parts; what the ledger has of them is not read
+    again. What is found but cannot be opened is a part too: reading it puts it into quarantine.
 
     Raises:
         ConfigError: at once, when something named does not exist, may not be read or has no known suffix, or
@@ -161,7 +162,7 @@ def _named(paths: Sequence[str]) -> dict[str, os.stat_result | None]:
             _check_named(path, absolute, status)
             named[absolute] = status
         elif path and glob.has_magic(path):
-            matches = {m: os.stat(m) for m in sorted(glob.glob(absolute, recursive=True)) if _is_input(m)}
+            matches = {match: os.stat(match) for match in _matches(absolute)}
             if not matches:
                 raise ConfigError(f"No page or archive of pages matches {path}.")
             named |= matches
@@ -227,13 +228,21 @@ def _check_named(path: str, absolute: str, status: os.stat_result) -> None:
         raise ConfigError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}.") from None
 
 
-def _is_input(path: str) -> bool:
-    """True for what a glob may mean: a directory, or a file with a known suffix."""
-    try:
-        mode = os.stat(path).st_mode
-    except OSError:
-        return False
-    return stat.S_ISDIR(mode) or (stat.S_ISREG(mode) and format_of(path) is not None)
+def _matches(pattern: str) -> Iterator[str]:
+    """What a glob may mean, in order: directories, and files with a known suffix.
+
+    Links lead no further than below where the glob begins.
+    """
+    fixed = re.split(r"[*?[]", pattern, maxsplit=1)[0].rpartition("/")[0]
+    root = os.path.join(os.path.realpath(fixed), "")
+    for path in sorted(glob.glob(pattern, recursive=True)):
+        try:
+            mode = os.stat(path).st_mode
+        except OSError:
+            continue
+        known = stat.S_ISDIR(mode) or (stat.S_ISREG(mode) and format_of(path))
+        if known and os.path.realpath(path).startswith(root):
+            yield path
 
 
 def _format_named(path: str, name: str) -> tuple[Format, Literal["", "gz", "zst"]]:

@@ -172,6 +172,9 @@ def test_links_do_not_lead_out_of_the_directory(tmp_path: Path) -> None:
 
     assert names(inside) == ["kept.txt"]
     assert names(tmp_path / "link") == ["kept.txt"], "what the user names may be a link"
+    assert names(inside / "*.txt") == ["kept.txt"]
+    with pytest.raises(ConfigError, match="matches"):
+        plan([str(inside / "u*" / "*.txt")], ALL, Ledger())
     assert names(inside / "out.txt") == ["out.txt"]
     assert [contents(part) for part in parts(inside, inside / "out.txt")] == [[b""], [b""]]
 
