@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 import click
 
-from flows.options import Command, as_json, check_range, date_range, day, running
+from flows.options import Command, as_json, check_range, date_range, day
 from flows.render import facts, print_json, printable, table
-from schemas.errors import PAGE_REASONS, ConfigError
+from schemas.errors import ConfigError
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -393,106 +393,6 @@ def list_revisions(link: str | None, limit: int, json_output: bool) -> None:
         click.echo("\n" * bool(number) + printable(target))
         click.echo(record_table(shown, REVISION_COLUMNS))
     click.echo(TIME_BASIS, err=True)
-
-
-# --- quarantine --------------------------------------------------------------------------------------
-
-
-@click.group()
-def quarantine() -> None:
-    """List, show and retry pages that could not be read or processed."""
-
-
-def for_reason(command: Command) -> Command:
-    """Add `--reason` to a command about the quarantine."""
-    option = click.option(
-        "--reason", type=click.Choice(list(PAGE_REASONS)), help="Only pages with this reason."
-    )
-    return option(command)
-
-
-@quarantine.command("list")
-@for_reason
-@at_most
-@as_json
-def list_quarantine(reason: str | None, limit: int, json_output: bool) -> None:
-    """Count what waits in the quarantine by reason, and list the pages that failed last.
-
-    \b
-    Example:
-      broadsheet quarantine list --reason damaged
-    """
-    from tasks.postgres import query
-
-    with database() as engine:
-        counts = [row for row in query.count_quarantine(engine) if reason in (None, row.reason)]
-        entries = query.list_quarantine(engine, reason=reason, limit=limit)
-    if json_output:
-        print_json({"reasons": counts, "entries": entries})
-    elif counts:
-        click.echo(record_table(counts, ("reason", "stage", "waiting", "resolved", "last_seen_at")))
-        if entries:
-            columns = ("id", "reason", "origin_uri", "origin_record", "detail")
-            click.echo(f"\n{record_table(entries, columns)}")
-    else:
-        click.echo("The quarantine is empty.", err=True)
-
-
-@quarantine.command("show")
-@click.argument("entry", type=int, metavar="ID")
-@as_json
-def show_quarantined(entry: int, json_output: bool) -> None:
-    """Show one page of the quarantine: what went wrong, and where the page is.
-
-    \b
-    Example:
-      broadsheet quarantine show 3
-    """
-    from tasks.postgres import query
-
-    with database() as engine:
-        found = found_or_refused(query.find_quarantined(engine, entry), f"quarantined page {entry}")
-    if json_output:
-        print_json(found)
-        return
-    shown = {field.name: getattr(found, field.name) for field in fields(found)}
-    detail = shown.pop("detail")
-    click.echo(f"{facts(shown)}\n\n{printable(detail)}")
-
-
-@quarantine.command("replay")
-@click.argument("entries", type=int, nargs=-1, metavar="[ID]...")
-@for_reason
-@running
-def replay(
-    entries: tuple[int, ...],
-    reason: str | None,
-    workers: int | None,
-    max_quarantine: float | None,
-    json_output: bool,
-    quiet: bool,
-) -> None:
-    """Try quarantined pages again; those that load leave the quarantine.
-
-    Without IDs all are tried, or all with one reason. Their bytes come from the archive, else from
-    where they were read.
-
-    \b
-    Examples:
-      broadsheet quarantine replay
-      broadsheet quarantine replay 3 4
-      broadsheet quarantine replay --reason timeout
-    """
-    from flows.progress import show_run
-
-    parameters = {
-        "replay": True,
-        "quarantine_ids": list(entries),
-        "reason": reason,
-        "workers": workers,
-        "max_quarantine": 1.0 if max_quarantine is None else max_quarantine,
-    }
-    show_run("backfill", parameters, json_output=json_output, quiet=quiet)
 
 
 # --- export ------------------------------------------------------------------------------------------

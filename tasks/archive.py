@@ -12,7 +12,11 @@ from typing import BinaryIO
 
 import zstandard
 
+from schemas.errors import LoadError
+
 _CHUNK_BYTES = 1024 * 1024
+_MOST_BYTES = 64 * 1024 * 1024
+"""More than any page or record that is kept has: a file that claims more is damaged."""
 
 
 class Archive:
@@ -26,10 +30,16 @@ class Archive:
         self._directory = directory
 
     def put(self, content: bytes) -> str:
-        """Keep these bytes and return their digest in hex; bytes already kept are not written again."""
+        """Keep these bytes and return their digest in hex; bytes already kept are not written again.
+
+        They are on disk when this returns.
+
+        Raises:
+            LoadError: the directory cannot take them, as when the disk is full.
+        """
         digest = hashlib.blake2b(content, digest_size=16).hexdigest()
         path = self._path(digest)
-        if not path.exists():
+        if self.get(digest) is None:
             with self._temporary(path.parent) as (file, temporary):
                 file.write(zstandard.compress(content))
                 _settle(file, temporary, path)
@@ -38,8 +48,11 @@ class Archive:
     def get(self, digest: str) -> bytes | None:
         """The bytes with this digest (hex), None where they were never kept or are damaged."""
         try:
-            content = zstandard.decompress(self._path(digest).read_bytes())
-        except (FileNotFoundError, zstandard.ZstdError):
+            stored = self._path(digest).read_bytes()
+            if zstandard.frame_content_size(stored) > _MOST_BYTES:
+                return None
+            content = zstandard.decompress(stored)
+        except (OSError, zstandard.ZstdError):
             return None
         return content if hashlib.blake2b(content, digest_size=16).hexdigest() == digest else None
 
@@ -47,6 +60,9 @@ class Archive:
         """Copy a stream of JSONL to a file named by its digest, in constant memory.
 
         The same bytes give the same file, untouched, so the ledger knows them again.
+
+        Raises:
+            LoadError: the directory cannot take them.
         """
         spooled = hashlib.blake2b(digest_size=16)
         with self._temporary(self._directory / "stdin") as (file, temporary):
@@ -65,15 +81,27 @@ class Archive:
     @contextlib.contextmanager
     def _temporary(self, directory: Path) -> Iterator[tuple[BinaryIO, Path]]:
         """A new file in a directory made where missing; removed at the end unless it was moved away."""
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(suffix=".tmp", dir=directory)
-        temporary = Path(name)
         try:
-            with os.fdopen(descriptor, "wb") as file:
-                yield file, temporary
-        finally:
-            temporary.unlink(missing_ok=True)
+            self._make(directory)
+            descriptor, name = tempfile.mkstemp(suffix=".tmp", dir=directory)
+            temporary = Path(name)
+            try:
+                with os.fdopen(descriptor, "wb") as file:
+                    yield file, temporary
+            finally:
+                temporary.unlink(missing_ok=True)
+        except OSError as error:
+            if error.errno is None:  # not of the file system: the stream that is copied broke
+                raise
+            said = (error.strerror or str(error)).lower()
+            raise LoadError(f"The archive {self._directory} cannot be written: {said}.") from error
+
+    def _make(self, directory: Path) -> None:
+        """Make a directory of the archive and those above it that are missing, for good."""
+        missing = [each for each in (directory, *directory.parents) if not each.exists()]
+        for each in reversed(missing):
+            each.mkdir(mode=0o700, exist_ok=True)
+            _sync(each.parent)
 
 
 def _settle(file: BinaryIO, temporary: Path, path: Path) -> None:
@@ -81,3 +109,13 @@ def _settle(file: BinaryIO, temporary: Path, path: Path) -> None:
     file.flush()
     os.fsync(file.fileno())
     temporary.rename(path)
+    _sync(path.parent)
+
+
+def _sync(directory: Path) -> None:
+    """Bring the names in a directory to disk."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,38 +1,52 @@
 """Load one batch in one transaction: COPY into staging tables, then few statements over whole sets.
 
 Loaders may run side by side. Each takes its locks in the same order (sources, articles, pages, texts,
-quarantine, parts; each sorted by key), so they wait for each other and never deadlock.
+quarantine, kept pages, parts; each sorted by key), so they wait for each other and never deadlock.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import fields
 
 from sqlalchemy import Connection, Engine, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from schemas.errors import LoadError, RefusedPage
+from schemas.errors import InputError, LoadError, RefusedPage
 from schemas.records import Batch, BatchResult, Counts, ExtractedPage, LoadReport, Page, Part, Rejection
 from schemas.tables import LoadedBatch, LoadedPart, QuarantineEntry
+from tasks.archive import Archive
+from tasks.keep import Published
 from tasks.postgres.errors import DATABASE_ERRORS, complaint, is_refusal, translated_errors
+from tasks.postgres.kept import enter_kept
 from tasks.postgres.partitions import make_partitions
+from tasks.postgres.replacing import replace_pages
 from tasks.postgres.rows import Row, source_name, storable
 from tasks.postgres.staging import load_pages
+from tasks.recover import batch_pages
 
 DETAIL_CHARACTERS = 2000
 """How much of what happened to a quarantined page is kept."""
 
 
 def load_batch(
-    engine: Engine, batch: Batch, result: BatchResult, *, run_id: int, extractor: str
+    engine: Engine,
+    batch: Batch,
+    result: BatchResult,
+    *,
+    run_id: int,
+    extractor: str,
+    archive: Archive | None = None,
+    kept: Published | None = None,
 ) -> LoadReport:
     """Load what extraction made of a batch, with its ledger rows: whole or not at all.
 
     Loading it again changes nothing: in the same run the first report comes back, in another run every
-    page is `unchanged`. Pages that the database refuses go to quarantine one by one.
+    page is `unchanged`; unless the batch says that they are to be replaced. Pages that the database refuses
+    go to quarantine one by one, their bytes into the archive. `kept` is where the bytes of its pages lie, if
+    they are kept.
 
     Raises:
         TransientLoadError: connection lost, deadlock, restart; the same call may be made again.
@@ -44,9 +58,17 @@ def load_batch(
             batch_id = _open_batch(connection, batch.number, result, run_id, extractor)
             if batch_id is None:
                 return _earlier_report(connection, batch.number, run_id)
-            outcomes, sightings, refused = _load_what_fits(connection, result.pages, batch_id, extractor)
+            write = replace_pages if batch.replace else load_pages
+            outcomes, sightings, refused = _load_what_fits(
+                connection, result.pages, lambda pages: write(connection, pages, batch_id, extractor)
+            )
+            if refused and archive is not None:
+                for page in batch_pages(batch, {entry["key"] for entry in refused}):
+                    archive.put(page.content)
             entries = [*map(_rejected, result.rejections), *refused]
-            _quarantine(connection, entries, result.pages, run_id, batch_id)
+            _quarantine(connection, entries, batch, result, run_id, batch_id)
+            if kept is not None:
+                enter_kept(connection, kept)
             _enter_parts(connection, batch, result, batch_id)
             report = LoadReport(
                 counts=Counts(read=result.read, quarantined=len(entries), **outcomes),
@@ -64,7 +86,9 @@ def load_batch(
 
 
 def _load_what_fits(
-    connection: Connection, pages: Sequence[ExtractedPage], batch_id: int, extractor: str
+    connection: Connection,
+    pages: Sequence[ExtractedPage],
+    write: Callable[[Sequence[ExtractedPage]], tuple[Counter[str], int]],
 ) -> tuple[Counter[str], int, list[Row]]:
     """Load pages, all together where possible; else find those that are refused and load the others.
 
@@ -72,7 +96,7 @@ def _load_what_fits(
     """
     try:
         with connection.begin_nested():
-            return *load_pages(connection, pages, batch_id, extractor), []
+            return *write(pages), []
     except DATABASE_ERRORS as error:
         if not is_refusal(error):
             raise
@@ -81,7 +105,7 @@ def _load_what_fits(
         """Try a group, undo it whatever happens, and halve it where it is refused."""
         trial = connection.begin_nested()
         try:
-            load_pages(connection, group, batch_id, extractor)
+            write(group)
         except DATABASE_ERRORS as error:
             if not is_refusal(error):
                 raise
@@ -98,7 +122,7 @@ def _load_what_fits(
     refused = {page.key: (page, why) for page, why in find_refused(pages)}
     fitting = [page for page in pages if page.key not in refused]
     with connection.begin_nested():
-        outcomes, sightings = load_pages(connection, fitting, batch_id, extractor)
+        outcomes, sightings = write(fitting)
     entries = [_refused(page, refused[page.key][1]) for page in pages if page.key in refused]
     return outcomes, sightings, entries
 
@@ -156,23 +180,29 @@ def _bounded(detail: str) -> str:
 
 
 def _quarantine(
-    connection: Connection, entries: list[Row], pages: Sequence[ExtractedPage], run_id: int, batch_id: int
+    connection: Connection, entries: list[Row], batch: Batch, result: BatchResult, run_id: int, batch_id: int
 ) -> None:
     """Enter the pages that failed, again or for the first time, and resolve those that now loaded."""
     failed = {entry["key"]: entry for entry in entries}
     tries = Counter(entry["key"] for entry in entries)
+    pages = [page for page in result.pages if page.key not in failed]
     loaded = {key for page in pages for key in (page.key, _origin_key(page.origin_uri, page.origin_record))}
     loaded -= failed.keys()
+    passed = _places_passed(batch, result) - failed.keys()
     known = connection.execute(
-        select(QuarantineEntry.key)
-        .where(QuarantineEntry.key == func.any(sorted(loaded | failed.keys())))
+        select(QuarantineEntry.key, QuarantineEntry.digest)
+        .where(QuarantineEntry.key == func.any(sorted(loaded | passed | failed.keys())))
         .order_by(QuarantineEntry.key)
         .with_for_update()
-    ).scalars()
-    if resolved := loaded.intersection(known):
+    )
+    resolved = [key for key, content in known if key in loaded or (key in passed and content is None)]
+    if resolved:
         connection.execute(
             update(QuarantineEntry)
-            .where(QuarantineEntry.key == func.any(sorted(resolved)), QuarantineEntry.resolved_at.is_(None))
+            .where(
+                QuarantineEntry.key == func.any(resolved),
+                QuarantineEntry.resolution.is_distinct_from("loaded"),
+            )
             .values(resolved_at=func.now(), resolution="loaded")
         )
     if failed:
@@ -193,6 +223,29 @@ def _quarantine(
             ),
             rows,
         )
+
+
+def _places_passed(batch: Batch, result: BatchResult) -> set[bytes]:
+    """Keys of all places that reading passed without an obstacle: what once ended it there is overcome.
+
+    A directory that could be listed is one, too.
+    """
+    obstacles: dict[str, int] = {}
+    for rejection in result.rejections:
+        if rejection.content is None:
+            first = min(rejection.origin_record, obstacles.get(rejection.origin_uri, rejection.origin_record))
+            obstacles[rejection.origin_uri] = first
+    passed: set[bytes] = set()
+    directories: set[str] = set()
+    for part in _parts_read(batch, result):
+        uri, behind = part.input.uri, part.first_record + part.record_count + part.last
+        behind = min(behind, obstacles.get(uri, behind))
+        passed.update(_origin_key(uri, record) for record in range(part.first_record, behind))
+        above = uri.rpartition("/")[0]
+        while above.rpartition("/")[0].strip("/") and above not in directories:
+            directories.add(above)
+            above = above.rpartition("/")[0]
+    return passed | {_origin_key(directory, 0) for directory in directories}
 
 
 # --- the ledger's rows ------------------------------------------------------------------------------
@@ -239,20 +292,33 @@ def _parts_read(batch: Batch, result: BatchResult) -> Sequence[Part]:
     """The parts that were read to their end: all, or those before the page that met the batch's limit."""
     if not batch.parts or batch.accept is None or result.read < batch.accept:
         return batch.parts
-    starts: dict[str, list[tuple[int, int]]] = {}
-    for index, part in enumerate(batch.parts):
-        starts.setdefault(part.input.uri, []).append((part.first_record, index))
     origins = [(page.origin_uri, page.origin_record) for page in result.pages]
     origins += [(rejection.origin_uri, rejection.origin_record) for rejection in result.rejections]
-    last_index, last_record = max(
-        (max(start for start in starts[uri] if start[0] <= record)[1], record) for uri, record in origins
-    )
+    records = (record for _, record in origins)
+    last_index, last_record = max(zip(_part_indices(batch, origins), records, strict=True))
     last = batch.parts[last_index]
     whole = last_record + 1 >= last.first_record + last.record_count
     return batch.parts[: last_index + whole]
 
 
+def _part_indices(batch: Batch, origins: Iterable[tuple[str, int]]) -> Iterator[int]:
+    """The index of the part that each (URI, record) comes from."""
+    starts: dict[str, list[tuple[int, int]]] = {}
+    for index, part in enumerate(batch.parts):
+        starts.setdefault(part.input.uri, []).append((part.first_record, index))
+    for uri, record in origins:
+        yield max(start for start in starts[uri] if start[0] <= record)[1]
+
+
 def _enter_parts(connection: Connection, batch: Batch, result: BatchResult, batch_id: int) -> None:
+    """Enter the parts that were read; one that could not be is tried again by every run, until it can."""
+    parts = _parts_read(batch, result)
+    stopped = (
+        (rejection.origin_uri, rejection.origin_record)
+        for rejection in result.rejections
+        if batch.parts and rejection.reason == InputError.reason
+    )
+    unread = frozenset(_part_indices(batch, stopped))
     rows = [
         {
             "fingerprint": part.input.fingerprint,
@@ -266,7 +332,8 @@ def _enter_parts(connection: Connection, batch: Batch, result: BatchResult, batc
             "damage": storable(part.damage) if part.damage else None,
             "batch_id": batch_id,
         }
-        for part in _parts_read(batch, result)
+        for index, part in enumerate(parts)
+        if index not in unread
     ]
     if rows:
         rows.sort(key=lambda row: (row["fingerprint"], row["first_record"]))

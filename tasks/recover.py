@@ -20,12 +20,14 @@ from typing import Any
 from sqlalchemy import Engine, select
 
 from schemas.errors import ConfigError, InputError
-from schemas.records import Batch, Input, Kind, KnownPart, Limits, Page, Part, Rejection, Selection, Skipped
+from schemas.records import Batch, Input, Kind, KnownPart, Limits, Page, Part, Rejection, Selection
 from schemas.tables import LoadedBatch, LoadedPart, Run
 from tasks.archive import Archive
-from tasks.inputs.containers import Record, pack_record, path_of
+from tasks.inputs.containers import Record, pack_record
+from tasks.inputs.storage import is_remote, path_of
 from tasks.ledger import KnownParts
 from tasks.plan import Known, format_of, plan
+from tasks.postgres.kept import read_kept_pages
 from tasks.read import Found, read_part, read_records
 
 _LIMITS = Limits()
@@ -50,12 +52,19 @@ class LostPage:
     """As stated; where the row does not have it, that of the place in which the bytes are found."""
 
 
+@dataclass(frozen=True, slots=True)
+class Unavailable:
+    """A page whose bytes are gone."""
+
+    id: int
+
+
 def recover(
     engine: Engine, archive: Archive, lost: Sequence[LostPage], given: Selection = _DEFAULT
 ) -> Iterator[tuple[LostPage, Page | None]]:
     """Bring pages back, each with what its row says of it; None with one whose bytes are gone.
 
-    They come in the order of their inputs, one at a time. A record in which no page was found is read as the
+    They come one at a time, and not in the order given. A record in which no page was found is read as the
     run that met it was told, but for what `given` says otherwise.
     """
     missing: list[LostPage] = []
@@ -73,7 +82,13 @@ def recover(
                 gone.append(page)
             else:
                 yield page, found
-    yield from ((page, None) for page in gone)
+    kept: defaultdict[bytes, list[LostPage]] = defaultdict(list)
+    for page in gone:
+        kept[page.digest].append(page)
+    for digest, copy in read_kept_pages(engine, list(kept)):
+        for page in kept.pop(digest):
+            yield page, page.kind and _page(page, page.kind, copy.content, copy.content_type)
+    yield from ((page, None) for pages in kept.values() for page in pages)
 
 
 def selections(engine: Engine, uri: str) -> list[Selection]:
@@ -111,7 +126,7 @@ def _selection(parameters: Mapping[str, Any]) -> Selection:
 
 def input_name(uri: str) -> str | None:
     """What the planner knows an input by; None where no input is there any more."""
-    if not uri.startswith("file:"):
+    if is_remote(uri):
         return uri
     path = str(path_of(uri))
     return path if os.path.exists(path) else None  # noqa: PTH110  never raises
@@ -212,13 +227,9 @@ def _records(engine: Engine, uri: str, wanted: Set[int], way: Selection) -> Iter
     name, last = input_name(uri), max(wanted)
     if name is None or os.path.isdir(name):  # noqa: PTH112  a directory names other inputs
         return
-    parts: Iterable[Part | Skipped]
+    known = None if _holds_one_page(uri) else KnownParts(engine)
     with suppress(ConfigError, InputError, OSError):  # gone, not to be read, damaged: what is left is missing
-        if _holds_one_page(uri):
-            parts = [Part(_input(uri), 0, 1)]
-        else:
-            parts = plan([name], way, _Around(KnownParts(engine), wanted))
-        for part in parts:
+        for part in plan([name], _DEFAULT, _Around(known, way, wanted)):
             if not isinstance(part, Part):
                 continue
             for number, record in enumerate(read_records(part, _LIMITS), part.first_record):
@@ -238,13 +249,15 @@ def _holds_one_page(uri: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Around:
-    """A ledger that lacks some records: the planner seeks to them past what it knows."""
+    """A ledger that lacks some records of an input: the planner seeks to them past what it knows."""
 
-    known: Known
+    known: Known | None
+    way: Selection
+    """How the input was read."""
     lacking: Set[int]
 
     def parts(self, inputs: Sequence[Input], selection: str) -> Mapping[str, Sequence[KnownPart]]:
-        found = self.known.parts(inputs, selection)
+        found = self.known.parts(inputs, self.way.digest) if self.known else {}
         return {
             fingerprint: [part for part in parts if not self._has_lacking(part)]
             for fingerprint, parts in found.items()

@@ -1,158 +1,130 @@
-"""Quarantined pages brought back: their bytes from the archive or from where they came, as batches."""
+"""Quarantined pages tried again, as batches: pages brought back, and what could not be read of inputs."""
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from itertools import groupby
-from typing import Any
+from dataclasses import dataclass, fields, replace
+from itertools import chain
 
-from sqlalchemy import Engine, Row, select
+from sqlalchemy import Engine, func, select
 
-from schemas.errors import ConfigError, InputError
-from schemas.records import Batch, Input, KnownPart, Limits, Page, Part, Selection
+from schemas.errors import ConfigError, PageTooLarge
+from schemas.records import Batch, Input, KnownPart, Page, Part, Selection, Skipped, Unmatched
 from schemas.tables import QuarantineEntry
 from tasks.archive import Archive
-from tasks.inputs.containers import Record, pack_record, path_of
-from tasks.plan import BATCH_BYTES, BATCH_PAGES, format_of, plan
-from tasks.read import read_part, read_records
+from tasks.ledger import KnownParts
+from tasks.plan import BATCH_BYTES, BATCH_PAGES, Known, pack, plan
+from tasks.postgres.quarantine import Chosen, waiting_ids
+from tasks.recover import LostPage, input_name, recover, selections
 
-_COLUMNS = (
-    QuarantineEntry.id,
-    QuarantineEntry.digest,
-    QuarantineEntry.origin_uri,
-    QuarantineEntry.origin_record,
-    QuarantineEntry.url,
-    QuarantineEntry.kind,
-    QuarantineEntry.fetched_at,
-    QuarantineEntry.source,
-    QuarantineEntry.content_type,
-)
-Entry = Row[Any]
+ENTRIES_AT_ONCE = 5_000
+"""Entries that are held at a time, without bytes."""
+
+_ALL = Chosen()
+_COLUMNS = tuple(getattr(QuarantineEntry, field.name) for field in fields(LostPage))
 
 
 @dataclass(frozen=True, slots=True)
-class Unavailable:
-    """An entry that gives no page: gone from archive and input alike, or as unreadable as before.
+class Retried:
+    """Entries that are tried again now; the batches that follow hold what could be had of them."""
 
-    An input that holds another page in its place by now does not have the entry's page any more.
-    """
-
-    entry_id: int
+    entry_ids: tuple[int, ...]
 
 
 def replay(
-    engine: Engine,
-    archive: Archive,
-    selection: Selection,
-    *,
-    ids: Sequence[int] = (),
-    reason: str | None = None,
-) -> Iterator[Batch | Unavailable]:
-    """Yield the pages that wait in quarantine as batches: those with these ids, or of this reason, or all.
+    engine: Engine, archive: Archive, selection: Selection, chosen: Chosen = _ALL
+) -> Iterator[Batch | Retried]:
+    """Yield what waits in quarantine and is meant, as batches; an entry is resolved when its page loads.
 
-    The bytes come from the archive, which has them by digest, else from the input; `selection` tells how to
-    read that. A page that loads this time is resolved by its loading.
+    Records in which no page was found are read as they were, but for what `selection` says otherwise. Where
+    an input could not be read on, what the ledger lacks of it is planned again, as it was.
+
+    Raises:
+        ConfigError: at once, when an id that is given names no entry.
     """
-    number, pages, held = 1, list[Page](), 0
-    for found in _pages(_waiting(engine, ids, reason), archive, selection):
-        if isinstance(found, Unavailable):
-            yield found
-            continue
-        if pages and (len(pages) >= BATCH_PAGES or held + len(found.content) > BATCH_BYTES):
-            yield Batch(number, pages=tuple(pages), selection=selection)
-            number, pages, held = number + 1, [], 0
-        pages.append(found)
-        held += len(found.content)
-    if pages:
-        yield Batch(number, pages=tuple(pages), selection=selection)
+    return _replay(engine, archive, selection, waiting_ids(engine, chosen))
 
 
-def _waiting(engine: Engine, ids: Sequence[int], reason: str | None) -> list[Entry]:
-    """The entries, without bytes, in the order of their origins."""
-    statement = select(*_COLUMNS).where(QuarantineEntry.resolved_at.is_(None))
-    if ids:
-        statement = statement.where(QuarantineEntry.id.in_(ids))
-    if reason:
-        statement = statement.where(QuarantineEntry.reason == reason)
-    statement = statement.order_by(QuarantineEntry.origin_uri, QuarantineEntry.origin_record)
-    with engine.connect() as connection:
-        return list(connection.execute(statement))
+def _replay(
+    engine: Engine, archive: Archive, selection: Selection, ids: Sequence[int]
+) -> Iterator[Batch | Retried]:
+    for start in range(0, len(ids), ENTRIES_AT_ONCE):
+        asked = ids[start : start + ENTRIES_AT_ONCE]
+        yield Retried(tuple(asked))
+        statement = select(*_COLUMNS, QuarantineEntry.reason).where(QuarantineEntry.id == func.any(asked))
+        with engine.connect() as connection:
+            entries = connection.execute(statement.order_by(QuarantineEntry.id)).all()
+        lost = [LostPage(*entry[:-1]) for entry in entries if entry.digest is not None]
+        found = (page for _, page in recover(engine, archive, lost, selection) if page is not None)
+        yield from in_batches(found, selection)
+        unread: defaultdict[Selection, list[_Rest]] = defaultdict(list)
+        for entry in entries:
+            if entry.digest is None:
+                alone = entry.reason == PageTooLarge.reason
+                for way in selections(engine, entry.origin_uri):
+                    known = KnownParts(engine)
+                    unread[way].append(_Rest(known, way, entry.origin_uri, entry.origin_record, alone))
+        for way, rests in unread.items():
+            parts = chain.from_iterable(map(_planned, rests))
+            yield from (batch for batch in pack(parts, way) if isinstance(batch, Batch))
 
 
-def _pages(entries: Sequence[Entry], archive: Archive, selection: Selection) -> Iterator[Page | Unavailable]:
-    for uri, of_one_input in groupby(entries, key=lambda entry: str(entry.origin_uri)):
-        # An input that failed, changed and failed again has several entries for one record.
-        missing: defaultdict[int, list[Entry]] = defaultdict(list)
-        for entry in of_one_input:
-            content = archive.get(entry.digest.hex()) if entry.digest is not None else None
-            page = None if content is None else _page(entry, content, selection)
-            if page is None:
-                missing[entry.origin_record].append(entry)
-            else:
-                yield page
-        for number, record in _records(uri, frozenset(missing), selection):
-            for entry in missing.pop(number):
-                yield _same_page(entry, record, selection) or Unavailable(entry.id)
-        yield from (Unavailable(entry.id) for entries in missing.values() for entry in entries)
+def in_batches(pages: Iterable[Page], selection: Selection) -> Iterator[Batch]:
+    """Gather pages into batches, handed over whole."""
+    number, gathered, held = 1, list[Page](), 0
+    for page in pages:
+        if gathered and (len(gathered) >= BATCH_PAGES or held + len(page.content) > BATCH_BYTES):
+            yield Batch(number, pages=tuple(gathered), selection=selection)
+            number, gathered, held = number + 1, [], 0
+        gathered.append(page)
+        held += len(page.content)
+    if gathered:
+        yield Batch(number, pages=tuple(gathered), selection=selection)
 
 
-def _page(entry: Entry, content: bytes, selection: Selection) -> Page | None:
-    """The page that archived bytes are, or that the record they are holds."""
-    if entry.kind is None:
-        return _read(entry, Record(content, len(content)), selection)
-    return Page(
-        content,
-        entry.kind,
-        url=entry.url,
-        fetched_at=entry.fetched_at,
-        source=entry.source,
-        content_type=entry.content_type,
-        origin_uri=entry.origin_uri,
-        origin_record=entry.origin_record,
-    )
+# --- inputs that could not be read on -----------------------------------------------------------------
 
 
-def _same_page(entry: Entry, record: Record, selection: Selection) -> Page | None:
-    """The page of a record read again, unless its bytes are known to have been others when it failed."""
-    page = _read(entry, record, selection)
-    if page is None or entry.digest is None:
-        return page
-    failed = page.content if entry.kind else record.content  # without a kind it was no page yet
-    return page if hashlib.blake2b(failed, digest_size=16).digest() == entry.digest else None
+def _planned(rest: _Rest) -> Iterator[Part | Skipped | Unmatched]:
+    """What the ledger lacks of an input from where reading ended; nothing of one that is gone."""
+    name = input_name(rest.uri)
+    if name is not None:
+        with suppress(ConfigError):
+            yield from plan([name], replace(rest.way, path_pattern=None), rest)
 
 
-def _read(entry: Entry, record: Record, selection: Selection) -> Page | None:
-    named = format_of(entry.origin_uri)
-    if named is None:
-        return None
-    source = Input(entry.origin_uri, "", *named)
-    part = Part(source, entry.origin_record, 1, payload=pack_record(record))
-    found = next(read_part(part, selection, Limits()), None)
-    return found if isinstance(found, Page) else None
+@dataclass(frozen=True, slots=True)
+class _Rest:
+    """A ledger that forgets the rest of a part, from the record on at which reading ended."""
 
+    known: Known
+    way: Selection
+    """How the input was read."""
+    uri: str
+    record: int
+    alone: bool
+    """Forget this one record: those behind it were read."""
 
-def _records(uri: str, wanted: Set[int], selection: Selection) -> Iterator[tuple[int, Record]]:
-    """The records wanted of an input, which is read up to the last of them or to where it is damaged."""
-    path = path_of(uri)
-    if not wanted or not os.path.isfile(path):  # noqa: PTH113  never raises; a directory names other inputs
-        return
-    last = max(wanted)
-    with suppress(ConfigError, InputError, OSError):  # gone, not to be read, damaged: what is left is missing
-        for part in plan([str(path)], selection, _EmptyLedger()):
-            if not isinstance(part, Part):
-                continue
-            for number, record in enumerate(read_records(part, Limits()), part.first_record):
-                if number in wanted:
-                    yield number, record
-                if number >= last:
-                    return
-
-
-class _EmptyLedger:
     def parts(self, inputs: Sequence[Input], selection: str) -> Mapping[str, Sequence[KnownPart]]:
-        return {}
+        found = self.known.parts(inputs, self.way.digest)
+        opened = {source.fingerprint for source in inputs if source.uri == self.uri}
+        return {
+            fingerprint: [piece for part in parts for piece in self._left(part)]
+            if fingerprint in opened
+            else parts
+            for fingerprint, parts in found.items()
+        }
+
+    def _left(self, part: KnownPart) -> Iterator[KnownPart]:
+        behind = part.first_record + part.record_count
+        if part.first_record <= self.record < behind:
+            yield KnownPart(part.first_record, self.record - part.first_record, 0, last=False)
+            if self.alone:
+                first = self.record + 1
+                yield KnownPart(first, behind - first, part.next_offset, part.last)
+        elif behind == self.record:  # whatever is there now was not there then
+            yield replace(part, last=False)
+        else:
+            yield part

@@ -1,4 +1,4 @@
-"""What the command line shows of articles, the quarantine and runs, as small typed records. Reads only.
+"""What the command line shows of articles and runs, as small typed records. Reads only.
 
 Times are aware and in UTC; None where a page states none.
 """
@@ -237,103 +237,6 @@ def _article_at(connection: Connection, url: str) -> int | None:
         .order_by(StoredPage.fetched_at.desc().nulls_last(), StoredPage.id.desc())
         .limit(1)
     )
-
-
-# --- quarantine --------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class QuarantineCount:
-    """How many pages wait for one reason."""
-
-    reason: str
-    stage: str
-    waiting: int
-    resolved: int
-    """Loaded after all."""
-    last_seen_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class QuarantineRow:
-    """A quarantined page in a list."""
-
-    id: int
-    reason: str
-    stage: str
-    detail: str
-    origin_uri: str
-    origin_record: int
-    url: str | None
-    attempts: int
-    last_seen_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class QuarantineDetail:
-    """A quarantined page with everything known of it."""
-
-    id: int
-    reason: str
-    stage: str
-    detail: str
-    origin_uri: str
-    origin_record: int
-    url: str | None
-    kind: str | None
-    fetched_at: datetime | None
-    source: str | None
-    content_type: str | None
-    digest: str | None
-    """Of its raw bytes, in hex: what `Archive.get` takes."""
-    byte_count: int | None
-    attempts: int
-    first_seen_at: datetime
-    last_seen_at: datetime
-    resolved_at: datetime | None
-    run_id: int | None
-
-
-def count_quarantine(engine: Engine) -> list[QuarantineCount]:
-    """Reasons with the number of their pages, those that most pages wait for first."""
-    waiting = func.count().filter(QuarantineEntry.resolved_at.is_(None)).label("waiting")
-    statement = (
-        select(
-            QuarantineEntry.reason,
-            QuarantineEntry.stage,
-            waiting,
-            func.count(QuarantineEntry.resolved_at).label("resolved"),
-            func.max(QuarantineEntry.last_seen_at).label("last_seen_at"),
-        )
-        .group_by(QuarantineEntry.reason, QuarantineEntry.stage)
-        .order_by(waiting.desc(), QuarantineEntry.reason, QuarantineEntry.stage)
-    )
-    return fetch(engine, statement, QuarantineCount)
-
-
-def list_quarantine(engine: Engine, *, reason: str | None = None, limit: int = 20) -> list[QuarantineRow]:
-    """Pages that wait in quarantine, the last to fail first."""
-    statement = (
-        select(*(getattr(QuarantineEntry, field.name) for field in fields(QuarantineRow)))
-        .where(QuarantineEntry.resolved_at.is_(None))
-        .order_by(QuarantineEntry.last_seen_at.desc(), QuarantineEntry.id.desc())
-        .limit(limit)
-    )
-    if reason is not None:
-        statement = statement.where(QuarantineEntry.reason == reason)
-    return fetch(engine, statement, QuarantineRow)
-
-
-def find_quarantined(engine: Engine, entry_id: int) -> QuarantineDetail | None:
-    """The quarantined page with this id, None where there is none."""
-    columns = [
-        func.encode(QuarantineEntry.digest, "hex").label("digest")
-        if field.name == "digest"
-        else getattr(QuarantineEntry, field.name)
-        for field in fields(QuarantineDetail)
-    ]
-    found = fetch(engine, select(*columns).where(QuarantineEntry.id == row_id(entry_id)), QuarantineDetail)
-    return found[0] if found else None
 
 
 # --- runs and status ---------------------------------------------------------------------------------
