@@ -15,10 +15,12 @@ from typing import Literal, cast
 from uuid import UUID
 
 from prefect.artifacts import create_progress_artifact, create_table_artifact, update_progress_artifact
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from prefect.exceptions import TerminationSignal
 from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
+from prefect.states import Crashed
 from pydantic_core import to_jsonable_python
 from sqlalchemy import Engine
 
@@ -87,7 +89,7 @@ def run(
         keeper = stack.enter_context(Keeper(keep_pages, settings.spools)) if keep_pages else None
         engine = stack.enter_context(open_database(settings))
         planned = plan(engine, archive)
-        finish_dead_runs(engine)
+        _tell_dead(finish_dead_runs(engine))
         run_id = start_run(
             engine,
             kind=kind,
@@ -135,6 +137,15 @@ def run(
         except Exception as error:  # noqa: BLE001  the run is done, whether Prefect's server answers or not
             _LOG.warning("Prefect's server took no artifact of the run: %s", error)
     return final_state(report)
+
+
+def _tell_dead(flow_run_ids: Iterable[str]) -> None:
+    """Tell Prefect of runs whose process is gone: it goes on showing them as running."""
+    for flow_run_id in flow_run_ids:
+        with suppress(Exception), get_client(sync_client=True) as client:  # perhaps another server's run
+            known = client.read_flow_run(UUID(flow_run_id))
+            if known.state and not known.state.is_final():
+                client.set_flow_run_state(known.id, Crashed(message="Its process is gone."), force=True)
 
 
 def _interrupted(engine: Engine, tally: _Tally, by: KeyboardInterrupt | TerminationSignal) -> RunReport:

@@ -106,15 +106,20 @@ def _back_to_life(engine: Engine, run_id: int) -> None:
 
 
 @patient
-def finish_dead_runs(engine: Engine) -> None:
-    """Enter the end of runs whose process is gone without a word, with what their batches loaded."""
+def finish_dead_runs(engine: Engine) -> list[str]:
+    """Enter the end of runs whose process is gone without a word, with what their batches loaded.
+
+    Returns: the ids of their runs in Prefect.
+    """
     with engine.begin() as connection:
-        running = connection.execute(select(Run.id).where(Run.state == "running").order_by(Run.id)).scalars()
-        dead = [
-            run_id
-            for run_id in running.all()
+        running = connection.execute(
+            select(Run.id, Run.flow_run_id).where(Run.state == "running").order_by(Run.id)
+        )
+        dead = {
+            run_id: flow_run_id
+            for run_id, flow_run_id in running.all()
             if connection.scalar(select(func.pg_try_advisory_xact_lock(_ALIVE, run_id % 2**31)))
-        ]
+        }
     for run_id in dead:
         done = run_totals(engine, run_id)
         report = RunReport(
@@ -126,6 +131,7 @@ def finish_dead_runs(engine: Engine) -> None:
             message=_GONE,
         )
         finish_run(engine, run_id, report)
+    return [flow_run_id for flow_run_id in dead.values() if flow_run_id]
 
 
 @patient
