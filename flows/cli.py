@@ -20,6 +20,7 @@ from flows.database_commands import db, maintain
 from flows.listings import articles, export, headlines, status
 from flows.options import reading, running, selection
 from flows.quarantine_commands import quarantine
+from flows.why import why
 from schemas.errors import BroadsheetError, ConfigError, PageError
 from schemas.records import Input, KnownPart
 from schemas.settings import Settings
@@ -155,7 +156,7 @@ def _page_bytes(file: Path) -> bytes:
     return content
 
 
-for each in (status, articles, headlines, quarantine, export, maintain, db):
+for each in (status, articles, headlines, why, quarantine, export, maintain, db):
     broadsheet.add_command(each)
 
 

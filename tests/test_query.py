@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import UTC, date, datetime
 
 import pytest
@@ -103,33 +102,6 @@ def test_an_article_is_found_by_id_and_by_url(newsroom: Engine, name: str) -> No
 )
 def test_what_is_no_article_is_none(newsroom: Engine, name: str) -> None:
     assert query.find_article(newsroom, name) is None
-
-
-# --- quarantine --------------------------------------------------------------------------------------
-
-
-def test_quarantine_is_counted_by_reason(newsroom: Engine) -> None:
-    counts = [(row.reason, row.stage, row.waiting, row.resolved) for row in query.count_quarantine(newsroom)]
-    assert counts == [("timeout", "extract", 2, 0), ("damaged", "read", 1, 0)]
-
-
-def test_quarantine_is_listed(newsroom: Engine) -> None:
-    assert [row.reason for row in query.list_quarantine(newsroom, reason="timeout")] == ["timeout"] * 2
-    assert len(query.list_quarantine(newsroom)) == 3
-    assert len(query.list_quarantine(newsroom, limit=1)) == 1
-
-
-def test_a_quarantined_page_is_shown(newsroom: Engine) -> None:
-    [damaged] = query.list_quarantine(newsroom, reason="damaged")
-    found = query.find_quarantined(newsroom, damaged.id)
-    assert found is not None
-    assert (found.origin_uri, found.origin_record) == ("file:///pages/a.warc.gz", 7)
-    assert (found.detail, found.digest, found.resolved_at) == ("The gzip stream is cut.", None, None)
-    slow = next(row for row in query.list_quarantine(newsroom) if row.url)
-    kept = query.find_quarantined(newsroom, slow.id)
-    assert kept is not None
-    assert kept.digest == hashlib.blake2b(b"slow", digest_size=16).hexdigest()
-    assert query.find_quarantined(newsroom, 0) is None
 
 
 # --- status ------------------------------------------------------------------------------------------

@@ -1,0 +1,159 @@
+"""The command that says where a row comes from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from flows.listings import database, found_or_refused
+from flows.options import as_json
+from flows.render import plain, print_json
+
+if TYPE_CHECKING:
+    from tasks.postgres.lineage import ArticleLineage, Capture, Entry, HeadlineLineage, Mention, UrlLineage
+
+KINDS = ("article", "headline", "page", "quarantine")
+
+
+@click.command()
+@click.argument("what", metavar="URL|KIND")
+@click.argument("number", type=click.IntRange(min=1), metavar="[ID]", required=False)
+@as_json
+def why(what: str, number: int | None, json_output: bool) -> None:
+    """Say where something comes from: page, input and record, batch, run, extractor.
+
+    KIND is article, headline, page or quarantine, and needs an ID. Of a URL, in any spelling, all that is
+    known is said: captures of it, articles, quarantined pages, and sidebar headlines that lead there.
+
+    \b
+    Examples:
+      broadsheet why article 12
+      broadsheet why headline 7
+      broadsheet why quarantine 3
+      broadsheet why https://harbour.example/lorn-ferry
+    """
+    from tasks.postgres import lineage
+
+    if (what in KINDS) != (number is not None):
+        raise click.UsageError(f"Name a URL, or one of {', '.join(KINDS)} with an ID.")
+    lines: Iterator[str]
+    with database() as engine:
+        if number is None:
+            shown = lineage.why_url(engine, what)
+            found: object = shown
+            lines = _url(shown)
+        elif what == "article":
+            found = article = found_or_refused(lineage.why_article(engine, number), f"article {number}")
+            lines = _article(article)
+        elif what == "headline":
+            named = f"sidebar headline {number}"
+            found = headline = found_or_refused(lineage.why_headline(engine, number), named)
+            lines = _headline(headline)
+        elif what == "page":
+            found = page = found_or_refused(lineage.why_page(engine, number), f"page {number}")
+            lines = _capture(page)
+        else:
+            found = entry = found_or_refused(
+                lineage.why_quarantined(engine, number), f"quarantined page {number}"
+            )
+            lines = _entry(entry)
+    if json_output:
+        print_json(found)
+    else:
+        click.echo("\n".join(lines))
+
+
+def _article(found: ArticleLineage) -> Iterator[str]:
+    yield f"Article {found.id}: {plain(found.title)}"
+    texts = "1 text" if found.versions == 1 else f"{found.versions:,} texts"
+    yield f"{texts}; the current one is of the page with the greatest fetch time."
+    yield from _section("Captures", [_capture(each) for each in found.captures])
+    yield from _section("Quarantined captures", [_entry(each) for each in found.quarantined])
+    yield from _section("Sidebar headlines that lead to it", [_mention(each) for each in found.headlines])
+
+
+def _headline(found: HeadlineLineage) -> Iterator[str]:
+    merged = f" ({found.asked} was merged into it)" if found.asked != found.id else ""
+    yield f"Sidebar headline {found.id}{merged}: {plain(found.text)}"
+    if found.generic:
+        yield "Generic: one text that leads to many things, so it has no article."
+    elif found.article_id is not None:
+        how = "its links lead there" if found.linked_by == "target" else "its words are the article's title"
+        yield f"Article {found.article_id}: {how}."
+    else:
+        yield "No article: none that is loaded is known to be behind it, or several are."
+    texts = [iter([f"{plain(each.text)} ({each.joined})"]) for each in found.variants]
+    yield from _section("Texts", texts)
+    for name, page in (("First seen on", found.first), ("Last seen on", found.last)):
+        if page is not None:
+            yield from _section(name, [_capture(page)])
+
+
+def _url(found: UrlLineage) -> Iterator[str]:
+    yield plain(found.url)
+    if found.article_ids:
+        yield "Articles: " + ", ".join(
+            f"{each} (broadsheet why article {each})" for each in found.article_ids
+        )
+    if not found.captures and not found.quarantined:
+        yield "No page with this URL is loaded or quarantined."
+        if not found.headlines and not found.article_ids:
+            yield "No sidebar headline leads to it either."
+    yield from _section("Captures", [_capture(each) for each in found.captures])
+    yield from _section("Quarantined", [_entry(each) for each in found.quarantined])
+    yield from _section("Sidebar headlines that lead there", [_mention(each) for each in found.headlines])
+
+
+def _section(heading: str, items: Sequence[Iterator[str]]) -> Iterator[str]:
+    if items:
+        yield f"\n{heading}"
+    for lines in items:
+        yield f"- {next(lines)}"
+        yield from (f"    {line}" for line in lines)
+
+
+def _capture(found: Capture) -> Iterator[str]:
+    fetched = plain(found.fetched_at) if found.fetched_at else "at an unknown time"
+    owner = f" of article {found.article_id}" if found.article_id is not None else ""
+    yield f"page {found.id}, fetched {fetched}: {found.gives}{owner}"
+    if found.url:
+        yield plain(found.url)
+    part = ""
+    if found.part_first is not None and found.part_count is not None:
+        part = f", in the part of records {found.part_first} to {found.part_first + found.part_count - 1}"
+    yield f"read from {plain(found.origin_uri)}, record {found.origin_record}{part}"
+    yield f"loaded {plain(found.loaded_at)} in batch {found.batch_number} of {_run(found)}"
+    yield f"extracted by version {found.extractor}"
+    kept = f"{plain(found.kept_uri)}, offset {found.kept_offset}" if found.kept_uri else "not kept by a run"
+    yield f"bytes {found.digest}: {kept}"
+
+
+def _entry(found: Entry) -> Iterator[str]:
+    state = f"{found.resolution} {plain(found.resolved_at)}" if found.resolution else "waits"
+    tried = "once" if found.attempts == 1 else f"{found.attempts} times"
+    yield f"quarantined page {found.id}: {found.reason} in {found.stage}, tried {tried}, {state}"
+    if found.url:
+        yield plain(found.url)
+    yield plain(found.detail.strip().rpartition("\n")[2])
+    yield f"read from {plain(found.origin_uri)}, record {found.origin_record}"
+    if found.run_id is not None:
+        yield f"failed {plain(found.last_seen_at)} in batch {found.batch_number} of {_run(found)}"
+    if found.page_id is not None:
+        yield f"loaded as page {found.page_id}"
+
+
+def _run(found: Capture | Entry) -> str:
+    said = f"run {found.run_id} ({found.run_kind}, {found.run_state}, started {plain(found.run_started_at)})"
+    if found.flow_run_id:
+        said += f", flow run {found.flow_run_id}"
+        if ui := os.environ.get("PREFECT_UI_URL"):
+            said += f" {ui.rstrip('/')}/runs/flow-run/{found.flow_run_id}"
+    return said
+
+
+def _mention(found: Mention) -> Iterator[str]:
+    by = f", linked by {found.linked_by}" if found.linked_by else ""
+    yield f"sidebar headline {found.id}, {found.sightings:,} sightings{by}: {plain(found.text)}"
