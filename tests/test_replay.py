@@ -309,7 +309,8 @@ def test_entries_are_chosen_by_all_that_is_given(
     waiting: Newsroom, asked: dict[str, Any], expected: Sequence[int]
 ) -> None:
     days = {name: date.fromisoformat(asked[name]) for name in ("since", "until") if name in asked}
-    chosen = Chosen(**(asked | days))
+    given: dict[str, Any] = {**asked, **days}
+    chosen = Chosen(**given)
     tried = [
         each
         for each in replay(waiting.engine, waiting.archive, Selection(), chosen)
