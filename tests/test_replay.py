@@ -308,7 +308,9 @@ def waiting(tmp_path: Path, newsroom: Newsroom) -> Newsroom:
 def test_entries_are_chosen_by_all_that_is_given(
     waiting: Newsroom, asked: dict[str, Any], expected: Sequence[int]
 ) -> None:
-    days = {name: date.fromisoformat(asked[name]) for name in ("since", "until") if name in asked}
+    days: dict[str, date] = {
+        name: date.fromisoformat(asked[name]) for name in ("since", "until") if name in asked
+    }
     given: dict[str, Any] = {**asked, **days}
     chosen = Chosen(**given)
     tried = [
