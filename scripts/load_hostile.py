@@ -51,7 +51,8 @@ LONGEST = """
                   c.column_name, c.table_schema, c.table_name) AS asked
     FROM information_schema.columns c
     JOIN information_schema.tables t USING (table_schema, table_name)
-    WHERE c.table_schema = current_schema() AND t.table_type = 'BASE TABLE' AND c.data_type IN ('text', 'ARRAY')
+    WHERE c.table_schema = current_schema() AND t.table_type = 'BASE TABLE'
+      AND c.data_type IN ('text', 'ARRAY')
 """
 
 
@@ -95,7 +96,10 @@ def load_hostile(inputs: Sequence[Hostile], zone: Path, engine: Engine, archive:
             if rejection.content is not None:
                 archive.put(rejection.content)
         report = load_batch(engine, batch, result, run_id=run_id, extractor="hostile")
-        if not report.counts.balanced or (report.counts.read, report.ignored) != (result.read, result.ignored):
+        if not report.counts.balanced or (report.counts.read, report.ignored) != (
+            result.read,
+            result.ignored,
+        ):
             figures.wrong.append(f"batch {batch.number} does not add up: {report.counts}")
         counts += report.counts
         figures.ignored += report.ignored
@@ -203,7 +207,7 @@ def main() -> None:
         inputs = [each for each in inputs if wanted.only in each.family]
     if wanted.sample:
         inputs = sample(inputs, wanted.sample, wanted.seed)
-    with tempfile.TemporaryDirectory(prefix="hostile-", dir="/tmp") as place:  # noqa: S108  root's server needs it open
+    with tempfile.TemporaryDirectory(prefix="hostile-", dir="/tmp") as place:
         Path(place).chmod(0o755)
         zone, home = Path(place) / "zone", Path(place) / "home"
         zone.mkdir()
@@ -229,8 +233,14 @@ def _clean(home: Path) -> None:
 
 
 def _print(figures: Figures) -> None:
-    print(f"{figures.inputs} inputs in {figures.seconds:.1f} s, {figures.planning_seconds:.1f} s of it planning")
-    print(", ".join(f"{count} {word}" for word, count in figures.outcomes.items()), f"{figures.ignored} ignored", sep="; ")
+    print(
+        f"{figures.inputs} inputs in {figures.seconds:.1f} s, {figures.planning_seconds:.1f} s of it planning"
+    )
+    print(
+        ", ".join(f"{count} {word}" for word, count in figures.outcomes.items()),
+        f"{figures.ignored} ignored",
+        sep="; ",
+    )
     print("quarantined:", ", ".join(f"{count} {reason}" for reason, count in sorted(figures.reasons.items())))
     peaks = ", ".join(f"{peak / 1e6:.0f}" for peak in figures.worker_peaks[:5])
     print(f"memory: workers {peaks} MB, parent {figures.parent_peak_bytes / 1e6:.0f} MB")

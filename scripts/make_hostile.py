@@ -7,6 +7,8 @@ records it holds and how many of them a reader must call pages (not for damaged 
 comes out can tell): `manifest.json`, a name that no run reads.
 """
 
+# ruff: noqa: E501  tables of what hostile pages say
+
 from __future__ import annotations
 
 import argparse
@@ -19,7 +21,7 @@ import socket
 import struct
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from html import escape
 from pathlib import Path
@@ -51,10 +53,44 @@ class Hostile:
 
 # --- a page, and what can stand in its fields --------------------------------------------------------
 
-WORDS = (
-    "the ferry sailed again on monday after weeks in dock and a brass band met it where people waited while "
-    "the harbour master said that islanders had lived on what fishing boats could carry since october"
-).split()
+WORDS = [
+    "the",
+    "ferry",
+    "sailed",
+    "again",
+    "on",
+    "monday",
+    "after",
+    "weeks",
+    "in",
+    "dock",
+    "and",
+    "a",
+    "brass",
+    "band",
+    "met",
+    "it",
+    "where",
+    "people",
+    "waited",
+    "while",
+    "the",
+    "harbour",
+    "master",
+    "said",
+    "that",
+    "islanders",
+    "had",
+    "lived",
+    "on",
+    "what",
+    "fishing",
+    "boats",
+    "could",
+    "carry",
+    "since",
+    "october",
+]
 FIELDS: dict[str, str] = {
     "lang": "en",
     "title": "Ferry returns to Lorn Island after eleven weeks",
@@ -154,7 +190,7 @@ ATTACKS: dict[str, str] = {
     "terminal": "\x1b[2J\x1b]0;owned\x07\x1b[31mred\x1b[0m\x9b1m\x1bP+q\x1b\\",
     "rich": "[bold red]x[/bold red][link=file:///etc/passwd]y[/link][/][[ :skull:",
     "markdown": "](javascript:alert(1)) | --- | ``` <!-- --> ![x](http://a.example/t.gif)",
-    "formula": "=HYPERLINK(\"http://a.example\",\"x\")\t@SUM(1)\t+1-1",
+    "formula": '=HYPERLINK("http://a.example","x")\t@SUM(1)\t+1-1',
     "script": "<script>alert(1)</script><img src=x onerror=alert(1)>\"'><svg onload=alert(1)>",
     "unclosed": "<b><i><table><td><!-- <![CDATA[ <script> <style> <title> <textarea>",
     "entities": "&amp;amp;amp;lt;&#0;&#x0;&#xD800;&#x110000;&#99999999999999;&nbsp;&zwj;&unknown;&#128;&AMP",
@@ -191,13 +227,25 @@ ATTACKS: dict[str, str] = {
 def injected(rng: Random) -> Iterator[tuple[str, str, bytes]]:
     """Every attack in every field."""
     for (attack, text), field in itertools.product(ATTACKS.items(), FIELDS):
-        make = flattened if field not in ("lang", "canonical", "href", "class") and rng.random() < 0.3 else honest
+        make = (
+            flattened
+            if field not in ("lang", "canonical", "href", "class") and rng.random() < 0.3
+            else honest
+        )
         said = escape(text) if make is honest and rng.random() < 0.3 else text
         page = make(rng, **{field: said})
         yield f"{attack} in {field}", _kind(make), page.encode("utf-8", "surrogatepass")
     for attack, text in ATTACKS.items():
-        yield f"{attack} everywhere", "html", honest(rng, **dict.fromkeys(FIELDS, text)).encode("utf-8", "replace")
-        yield f"{attack} everywhere", "txt", flattened(rng, **dict.fromkeys(FIELDS, text)).encode("utf-8", "replace")
+        yield (
+            f"{attack} everywhere",
+            "html",
+            honest(rng, **dict.fromkeys(FIELDS, text)).encode("utf-8", "replace"),
+        )
+        yield (
+            f"{attack} everywhere",
+            "txt",
+            flattened(rng, **dict.fromkeys(FIELDS, text)).encode("utf-8", "replace"),
+        )
 
 
 def _kind(make: object) -> str:
@@ -225,7 +273,11 @@ def canonical(rng: Random) -> Iterator[tuple[str, str, bytes]]:
         yield "canonical", "html", page.encode("utf-8", "surrogatepass")
         links = "".join(f'<link rel="canonical" href="{url}{n}">' for n in range(100))
         yield "many canonicals", "html", page.replace("<title>", links + "<title>").encode("utf-8", "replace")
-        yield "base", "html", page.replace("<title>", f'<base href="{url}"><title>').encode("utf-8", "replace")
+        yield (
+            "base",
+            "html",
+            page.replace("<title>", f'<base href="{url}"><title>').encode("utf-8", "replace"),
+        )
 
 
 def structured_data(rng: Random) -> Iterator[tuple[str, str, bytes]]:
@@ -277,7 +329,19 @@ ACTUAL = {
     "arabic": ("utf-8", "cp1256", "iso8859-6", "utf-16-le"),
     "thai": ("utf-8", "tis-620", "utf-16-be"),
 }  # fmt: skip
-STATED = ("utf-8", "iso-8859-1", "gbk", "shift_jis", "koi8-r", "utf-16", "utf-7", "x-user-defined", "no-such", "rot13", "\0")
+STATED = (
+    "utf-8",
+    "iso-8859-1",
+    "gbk",
+    "shift_jis",
+    "koi8-r",
+    "utf-16",
+    "utf-7",
+    "x-user-defined",
+    "no-such",
+    "rot13",
+    "\0",
+)
 MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff", b"\xff\xfe\0\0", b"\0\0\xfe\xff")
 
 
@@ -292,12 +356,24 @@ def encodings(rng: Random) -> Iterator[tuple[str, str, bytes]]:
             yield f"text in {actual}", "txt", body
             yield f"{actual} under a mark", "txt", rng.choice(MARKS) + body
             yield f"{actual} cut in a character", "txt", body[: -rng.randint(1, 5)]
-    for broken in (b"\xc0\xaf", b"\xe0\x80\xaf", b"\xf8\x88\x80\x80\x80", b"\xed\xa0\x80", b"\xed\xb0\x80", b"\xff", b"\x80"):
+    for broken in (
+        b"\xc0\xaf",
+        b"\xe0\x80\xaf",
+        b"\xf8\x88\x80\x80\x80",
+        b"\xed\xa0\x80",
+        b"\xed\xb0\x80",
+        b"\xff",
+        b"\x80",
+    ):
         for often in (1, 20, 2_000):
             page = honest(rng).encode().replace(b"ferry", broken + b"ferry", often)
             yield "no utf-8", "html", page + broken * often
     page = honest(rng).encode()
-    yield "mixed", "html", page + honest(rng, paragraph=TEXTS["cyrillic"]).encode("utf-16") + TEXTS["chinese"].encode("gbk")
+    yield (
+        "mixed",
+        "html",
+        page + honest(rng, paragraph=TEXTS["cyrillic"]).encode("utf-16") + TEXTS["chinese"].encode("gbk"),
+    )
     for mark in MARKS:
         yield "mark before another encoding", "html", mark + page
         yield "only a mark", "txt", mark
@@ -309,12 +385,37 @@ def structures(rng: Random, giant: bool = False) -> Iterator[tuple[str, str, byt
     many = 200_000 if giant else 3_000
     million = 1_000_000 if giant else 20_000
     tail = honest(rng).partition("<body>")[2]
-    for tag in ("div", "b", "table", "p", "a", "ul><li", "svg", "template", "form", "select", "font", "math", "section"):
+    for tag in (
+        "div",
+        "b",
+        "table",
+        "p",
+        "a",
+        "ul><li",
+        "svg",
+        "template",
+        "form",
+        "select",
+        "font",
+        "math",
+        "section",
+    ):
         yield f"nested {tag}", "html", f"<html><body>{f'<{tag}>' * many}{tail}".encode()
-    for name in (f"<{tag}>" for tag in ("!--", "script", "style", "textarea", "title", "xmp", "plaintext", "noscript", "iframe")):
-        yield f"{name} never closed", "html", f"<html><body>{tail}{name.replace('!-->', '!--') * many}{tail}".encode()
+    for name in (
+        f"<{tag}>"
+        for tag in ("!--", "script", "style", "textarea", "title", "xmp", "plaintext", "noscript", "iframe")
+    ):
+        yield (
+            f"{name} never closed",
+            "html",
+            f"<html><body>{tail}{name.replace('!-->', '!--') * many}{tail}".encode(),
+        )
     yield "cdata never closed", "html", f"<html><body>{'<![CDATA[' * many}{tail}".encode()
-    yield "attributes", "html", f"<html><body><p {' '.join(f'a{n}=1' for n in range(million))}>x</p>{tail}".encode()
+    yield (
+        "attributes",
+        "html",
+        f"<html><body><p {' '.join(f'a{n}=1' for n in range(million))}>x</p>{tail}".encode(),
+    )
     yield "bare attributes", "html", f"<html><body><p {'a ' * million}>x</p>{tail}".encode()
     yield "one attribute", "html", f"<html><body><p class='{'k ' * million}'>x</p>{tail}".encode()
     yield "quotes", "html", f"<html><body>{'<p a=' + chr(39)}{'<p a=' * many}{tail}".encode()
@@ -335,7 +436,11 @@ def structures(rng: Random, giant: bool = False) -> Iterator[tuple[str, str, byt
     yield "paragraphs", "html", f"<html><body><article>{'<p>A word.' * (million // 8)}</article>".encode()
     yield "breaks", "html", f"<html><body><div>{'a<br>' * (million // 4)}</div>{tail}".encode()
     yield "cells", "html", f"<html><body><table>{'<tr><td>1<td>2' * (million // 8)}</table>{tail}".encode()
-    yield "times", "html", f"<html><body>{'<time datetime=2025-05-17>17 May 2025</time>' * (million // 16)}{tail}".encode()
+    yield (
+        "times",
+        "html",
+        f"<html><body>{'<time datetime=2025-05-17>17 May 2025</time>' * (million // 16)}{tail}".encode(),
+    )
     metas = "".join(f'<meta property="og:t{n}" content="x">' for n in range(million // 16))
     yield "metas", "html", f"<html><head>{metas}</head><body>{tail}".encode()
     yield "frames", "html", b"<html><frameset>" + b"<frame src=a>" * many
@@ -371,7 +476,9 @@ def polyglots(rng: Random) -> Iterator[tuple[str, str, bytes]]:
 
 def mutated(rng: Random, count: int) -> Iterator[tuple[str, str, bytes]]:
     """Real pages with bits flipped, pieces cut out, doubled, moved or taken from another."""
-    pages = sorted((ROOT / "tests" / "pages").rglob("*.html")) + sorted((ROOT / "tests" / "pages").rglob("*.txt"))
+    pages = sorted((ROOT / "tests" / "pages").rglob("*.html")) + sorted(
+        (ROOT / "tests" / "pages").rglob("*.txt")
+    )
     whole = [(path.suffix[1:], path.read_bytes()) for path in pages]
     for _ in range(count):
         kind, content = rng.choice(whole)
@@ -396,7 +503,9 @@ def mutate(rng: Random, content: bytes, others: Sequence[bytes]) -> bytes:
             case 3:
                 page[at:end] = other[start : start + end - at]
             case 4:
-                page[at:at] = rng.choice((b"<", b">", b"\"", b"<!--", b"</", b"<script>", b"&", b"\0", b"\xff", b"<p>"))
+                page[at:at] = rng.choice(
+                    (b"<", b">", b'"', b"<!--", b"</", b"<script>", b"&", b"\0", b"\xff", b"<p>")
+                )
             case 5:
                 page[at:at] = rng.choice(list(ATTACKS.values())).encode("utf-8", "surrogatepass")[:500]
             case 6:
@@ -442,7 +551,9 @@ def warc_record(
     return head.encode("utf-8", "surrogatepass") + block + end
 
 
-def http(body: bytes, *headers: str, status: str = "200 OK", media: str = "text/html; charset=utf-8") -> bytes:
+def http(
+    body: bytes, *headers: str, status: str = "200 OK", media: str = "text/html; charset=utf-8"
+) -> bytes:
     lines = [f"HTTP/1.1 {status}", f"Content-Type: {media}", *headers, "", ""]
     return "\r\n".join(lines).encode("utf-8", "surrogatepass") + body
 
@@ -466,15 +577,42 @@ def warc_oddities(rng: Random) -> Iterator[tuple[str, list[bytes], int | None, i
     good = warc_record(http(page))
     for kind in ("request", "metadata", "revisit", "warcinfo", "continuation", "unknown-kind", ""):
         yield f"record of type {kind}", [good, warc_record(http(page), kind=kind), good], 3, None
-    for media in ("image/png", "application/pdf", "text/css", "", "text/html;;;charset=", "TEXT/HTML", "\ud800"):
+    for media in (
+        "image/png",
+        "application/pdf",
+        "text/css",
+        "",
+        "text/html;;;charset=",
+        "TEXT/HTML",
+        "\ud800",
+    ):
         yield "media", [warc_record(http(page, media=media)), good], 2, None
-    for length in ("-1", "0", "99999999999", "999999999999999999999999", "abc", "1e9", " ", "0x10", "5", str(len(page) * 2)):
+    for length in (
+        "-1",
+        "0",
+        "99999999999",
+        "999999999999999999999999",
+        "abc",
+        "1e9",
+        " ",
+        "0x10",
+        "5",
+        str(len(page) * 2),
+    ):
         yield f"length {length}", [good, warc_record(http(page), length=length), good], None, None
     for extra in ("Content-Length: 3\r\n", "X: " + "y" * 70_000 + "\r\n", "no colon\r\n", ": empty\r\n", " folded\r\n" * 3,
                   "WARC-Date: 0000-00-00T00:00:00Z\r\n", "WARC-Date: 9999-99-99\r\n", "WARC-Truncated: length\r\n",
                   "WARC-Identified-Payload-Type: text/html\r\n", "WARC-Segment-Number: 2\r\n"):  # fmt: skip
         yield "headers", [good, warc_record(http(page), extra=extra), good], None, None
-    for url in ("", "<https://www.paper.example/a>", "urn:uuid:0", "dns:www.paper.example", "javascript:1", "x" * 30_000, "\ud800"):
+    for url in (
+        "",
+        "<https://www.paper.example/a>",
+        "urn:uuid:0",
+        "dns:www.paper.example",
+        "javascript:1",
+        "x" * 30_000,
+        "\ud800",
+    ):
         yield "target", [warc_record(http(page), url=url), good], 2, 2
     chunked = b"%x\r\n%b\r\n0\r\n\r\n" % (len(page), page)
     sent: list[tuple[bytes, tuple[str, ...]]] = [
@@ -488,7 +626,15 @@ def warc_oddities(rng: Random) -> Iterator[tuple[str, list[bytes], int | None, i
     ]  # fmt: skip
     for body, headers in sent:
         yield "http", [good, warc_record(http(body, *headers)), good], 3, None
-    for block in (b"", b"HTTP", b"HTTP/1.1\r\n\r\n", b"\r\n\r\n", b"HTTP/9.9 -1 \0\r\nA\r\n\r\n" + page, b"garbage " * 500, page):
+    for block in (
+        b"",
+        b"HTTP",
+        b"HTTP/1.1\r\n\r\n",
+        b"\r\n\r\n",
+        b"HTTP/9.9 -1 \0\r\nA\r\n\r\n" + page,
+        b"garbage " * 500,
+        page,
+    ):
         yield "no http", [good, warc_record(block), good], 3, None
     for status in ("301 Moved", "204 No Content", "500 Error", "99999 X", "-1", "abc", ""):
         yield "status", [warc_record(http(page, status=status)), good], 2, None
@@ -496,7 +642,12 @@ def warc_oddities(rng: Random) -> Iterator[tuple[str, list[bytes], int | None, i
         yield f"version {version!r}", [good, warc_record(http(page), version=version), good], None, None
     for end in (b"", b"\n\n", b"\r\n", b"\r\n" * 50, b"junk\r\n\r\n", b"\0\0\0\0"):
         yield "ends", [good, warc_record(http(page), end=end), good], None, None
-    yield "conversions", [warc_record(flattened(rng).encode(), kind="conversion", media="text/plain") for _ in range(5)], 5, 5
+    yield (
+        "conversions",
+        [warc_record(flattened(rng).encode(), kind="conversion", media="text/plain") for _ in range(5)],
+        5,
+        5,
+    )
 
 
 # --- inputs -----------------------------------------------------------------------------------------
@@ -506,7 +657,9 @@ STORED: dict[str, Callable[[Sequence[bytes]], bytes]] = {
     ".gz": lambda records: b"".join(gzip.compress(record, mtime=0) for record in records),
     ".one.gz": lambda records: gzip.compress(b"".join(records), mtime=0),
     ".zst": lambda records: zstandard.ZstdCompressor(write_checksum=True).compress(b"".join(records)),
-    ".frames.zst": lambda records: b"".join(map(zstandard.ZstdCompressor(write_checksum=True).compress, records)),
+    ".frames.zst": lambda records: b"".join(
+        map(zstandard.ZstdCompressor(write_checksum=True).compress, records)
+    ),
 }
 """What stands behind a name → how records are stored under it."""
 
@@ -527,7 +680,9 @@ def small_pages(rng: Random) -> list[tuple[str, str, bytes]]:
     return pages
 
 
-def inputs_of_pages(rng: Random, pages: list[tuple[str, str, bytes]], together: int = 25) -> Iterator[Hostile]:
+def inputs_of_pages(
+    rng: Random, pages: list[tuple[str, str, bytes]], together: int = 25
+) -> Iterator[Hostile]:
     """The pages as files of their own, as lines and as WARC records, each stored in every way."""
     ways = itertools.cycle(STORED)
     for number, group in enumerate(iter(lambda: [pages.pop() for _ in range(min(together, len(pages)))], [])):
@@ -581,13 +736,17 @@ def damaged(rng: Random, each: int = 8) -> Iterator[Hostile]:
         "html": [pages[0][2]],
         "jsonl": [json_line(kind, page, at) for at, (_, kind, page) in enumerate(pages)],
         "warc": warc_pages(pages),
-        "wet": [warc_record(flattened(rng).encode(), kind="conversion", media="text/plain") for _ in range(8)],
+        "wet": [
+            warc_record(flattened(rng).encode(), kind="conversion", media="text/plain") for _ in range(8)
+        ],
     }
     for (kind, records), (stored, store) in itertools.product(formats.items(), STORED.items()):
         whole = store(records)
         for number in range(each):
             at, bad = rng.randrange(len(whole)), bytearray(whole)
-            harm = ("cut", "flipped", "cut out", "foreign", "doubled", "behind", "before", "zeros")[number % 8]
+            harm = ("cut", "flipped", "cut out", "foreign", "doubled", "behind", "before", "zeros")[
+                number % 8
+            ]
             match harm:
                 case "cut":
                     del bad[at:]
@@ -607,7 +766,8 @@ def damaged(rng: Random, each: int = 8) -> Iterator[Hostile]:
                 case "zeros":
                     bad += bytes(5_000)
             name = _stored_name(f"damaged/{kind}-{harm.replace(' ', '-')}-{number}", kind, stored)
-            one = 1 if kind in ("txt", "html") else None
+            # What is wrong behind a whole compressed page is told beside it.
+            one = 1 if kind in ("txt", "html") and not stored else None
             yield Hostile(name, f"{harm} {kind}", bytes(bad), one, one)
     for kind, compression in itertools.product(formats, ("", ".gz", ".zst")):
         none = {"txt": 1, "html": 1}.get(kind, 0) if not compression else None
@@ -627,7 +787,9 @@ def names(rng: Random) -> Iterator[Hostile]:
         "*", "[x]", "~", "$HOME", "`id`", "名前", "😀", "a" * 250, "con", "x.html.html", "x.txt.gz.gz", "file:", "\x01",
     )  # fmt: skip
     for name in odd:
-        yield Hostile(f"names/{name[:250]}.txt", "names", flattened(rng, title=name.replace("\udcff\udcfe", "")).encode(), 1, 1)
+        read = 0 if name.startswith(".") else 1
+        page = flattened(rng, title=name.replace("\udcff\udcfe", "")).encode()
+        yield Hostile(f"names/{name[:250]}.txt", "names", page, read, read)
     yield Hostile("names/deep/" + "d/" * 100 + "x.txt", "names", flattened(rng).encode(), 1, 1)
     for name in (".hidden.html", ".git/x.html", "x.exe", "html", ".html", "x.html~", "x.gz"):
         yield Hostile(f"names/passed/{name}", "passed over", honest(rng).encode(), 0, 0)
@@ -669,7 +831,9 @@ def giants(rng: Random) -> Iterator[Hostile]:
     ):  # fmt: skip
         yield Hostile(f"giants/line.{kind}", "50 MB in one line", content, count, count, giant=True)
         for suffix, pack in ((".gz", gzip_fast), (".zst", zstandard.compress)):
-            yield Hostile(f"giants/line.{kind}{suffix}", "50 MB in one line", pack(content), count, count, giant=True)
+            yield Hostile(
+                f"giants/line.{kind}{suffix}", "50 MB in one line", pack(content), count, count, giant=True
+            )
     for size in (300, 2_000):
         bomb = _bomb(size * mega)
         for kind in ("txt", "html"):
@@ -689,7 +853,9 @@ def giants(rng: Random) -> Iterator[Hostile]:
         warc_record(http(gzip.compress(inner, mtime=0), "Content-Encoding: gzip, gzip")), warc_record(http(page)),
     ]  # fmt: skip
     yield Hostile("giants/bombs.warc", "bombs in records", b"".join(held_bombs), 5, 5, giant=True)
-    yield Hostile("giants/bombs.warc.gz", "bombs in records", gzip_fast(b"".join(held_bombs)), 5, 5, giant=True)
+    yield Hostile(
+        "giants/bombs.warc.gz", "bombs in records", gzip_fast(b"".join(held_bombs)), 5, 5, giant=True
+    )
     wide = '{"text": "😀%s"}\n' % ("x" * 39_000_000)
     yield Hostile("giants/wide.jsonl.gz", "a wide line", gzip_fast(wide.encode() * 2), 2, 2, giant=True)
     escapes = b'{"text": "' + b"\\u4e00" * 6_600_000 + b'"}\n'
@@ -701,10 +867,16 @@ def giants(rng: Random) -> Iterator[Hostile]:
     flat_lists = b'{"a":[' + b"{}," * 13_000_000 + b'{}],"text":"x"}\n'
     yield Hostile("giants/objects.jsonl.zst", "objects", zstandard.compress(flat_lists), 1, 1, giant=True)
     nearly = [json_line("txt", text + b"word " * 1_900_000, n) for n in range(30)]
-    yield Hostile("giants/nearly.jsonl.gz", "pages below the limit", gzip_fast(b"".join(nearly)), 30, 30, giant=True)
+    yield Hostile(
+        "giants/nearly.jsonl.gz", "pages below the limit", gzip_fast(b"".join(nearly)), 30, 30, giant=True
+    )
     tiny = gzip.compress(b"", mtime=0) * 400_000
-    yield Hostile("giants/members.html.gz", "empty members", tiny + gzip.compress(page, mtime=0), 1, 1, giant=True)
-    yield Hostile("giants/frames.jsonl.zst", "empty frames", zstandard.compress(b"") * 400_000, 0, 0, giant=True)
+    yield Hostile(
+        "giants/members.html.gz", "empty members", tiny + gzip.compress(page, mtime=0), 1, 1, giant=True
+    )
+    yield Hostile(
+        "giants/frames.jsonl.zst", "empty frames", zstandard.compress(b"") * 400_000, 0, 0, giant=True
+    )
     skippable = struct.pack("<II", 0x184D2A50, 0xFFFFFFFF)
     yield Hostile("giants/skip.html.zst", "a frame to skip", skippable + page, 1, 1, giant=True)
     yield Hostile("giants/blanks.jsonl.gz", "blank lines", gzip_fast(b"\n" * (200 * mega)), 0, 0, giant=True)
@@ -771,7 +943,10 @@ def main() -> None:
         inputs = sample(inputs, wanted.sample, wanted.seed)
     wanted.directory.mkdir(parents=True, exist_ok=True)
     make(inputs, wanted.directory)
-    told = [{**asdict(each), "content": None, "name": quote(os.fsencode(each.name))} for each in inputs]
+    told = [
+        {**asdict(replace(each, content=b"", name=quote(os.fsencode(each.name)))), "content": None}
+        for each in inputs
+    ]
     (wanted.directory / "manifest.json").write_text(json.dumps(told, indent=1))
     records = sum(each.records or 0 for each in inputs)
     print(f"{len(inputs)} inputs with {records} records and more in damaged ones, in {wanted.directory}")

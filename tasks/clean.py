@@ -114,10 +114,12 @@ def _unmarked_utf16(sample: bytes) -> str | None:
 
 
 def _declared(content: bytes, content_type: str | None) -> Iterable[str]:
-    if content_type and (encoding := http_content_type_encoding(content_type)):
-        yield encoding
-    if encoding := html_body_declared_encoding(content[:4096]):
-        yield encoding
+    stated = http_content_type_encoding(content_type), html_body_declared_encoding(content[:4096])
+    return [encoding for encoding in stated if encoding and _WRITING.match(encoding)]
+
+
+_WRITING = re.compile(r"ascii|big5|cp\d|euc|gb|hz|iso|johab|koi8|mac-|ptcp|shift|tis|utf")
+"""Encodings of text: Python decodes by `rot13`, `punycode` and `unicode_escape` too, slowly or not at all."""
 
 
 # --- markup to blocks ------------------------------------------------------------------------------

@@ -93,3 +93,12 @@ def test_of_the_names_of_elements_only_the_start_is_kept() -> None:
     [block] = segment(LexborHTMLParser(page))
     names = [block.place.named, block.place.parent.named if block.place.parent else ""]
     assert NAME_READ < max(map(len, names)) < 3 * NAME_READ
+
+
+@pytest.mark.parametrize("encoding", ["rot13", "punycode", "unicode_escape", "idna", "undefined", "hex"])
+def test_what_is_no_encoding_of_text_is_not_believed(encoding: str) -> None:
+    page = f'<html><head><meta charset="{encoding}"><title>F\xe4hre</title></head><body>{STORY * 3}'.encode(
+        "cp1252"
+    )
+    found = extract_page(page, content_type=f"text/html; charset={encoding}")
+    assert found.body and found.title == "F\xe4hre"
