@@ -553,6 +553,7 @@ class QuarantineEntry(Base):
     origin_uri: Mapped[str] = column("The input that holds it.")
     origin_record: Mapped[int] = column("Number of its record within the input, from 0.")
     url: Mapped[str | None] = column("Its URL, where the input states one.")
+    url_key: Mapped[bytes | None] = column("Digest of its URL in normal form: finds it.", index=True)
     kind: Mapped[str | None] = column("html or text, where known.")
     fetched_at: Mapped[datetime | None] = column("Fetch time as the input states it.")
     source: Mapped[str | None] = column("Where it comes from: the name of its source.")

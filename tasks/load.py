@@ -23,7 +23,7 @@ from tasks.postgres.errors import DATABASE_ERRORS, complaint, is_refusal, transl
 from tasks.postgres.kept import enter_kept
 from tasks.postgres.partitions import make_partitions
 from tasks.postgres.replacing import replace_pages
-from tasks.postgres.rows import Row, source_name, storable
+from tasks.postgres.rows import Row, source_name, storable, url_key
 from tasks.postgres.staging import load_pages
 from tasks.recover import batch_pages
 
@@ -138,6 +138,7 @@ def _rejected(rejection: Rejection) -> Row:
         "origin_uri": storable(rejection.origin_uri),
         "origin_record": rejection.origin_record,
         "url": storable(rejection.url) if rejection.url else None,
+        "url_key": url_key(rejection.url) if rejection.url else None,
         "kind": rejection.kind,
         "fetched_at": rejection.fetched_at,
         "source": source_name(rejection.source, rejection.url),
@@ -161,6 +162,7 @@ def _refused(page: ExtractedPage, why: str) -> Row:
         "origin_uri": storable(page.origin_uri),
         "origin_record": page.origin_record,
         "url": storable(page.url) if page.url else None,
+        "url_key": url_key(page.url) if page.url else None,
         "kind": page.kind,
         "fetched_at": page.fetched_at,
         "source": source_name(page.source, page.url),
