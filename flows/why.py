@@ -13,9 +13,28 @@ from flows.options import as_json
 from flows.render import plain, print_json
 
 if TYPE_CHECKING:
-    from tasks.postgres.lineage import ArticleLineage, Capture, Entry, HeadlineLineage, Mention, UrlLineage
+    from tasks.postgres.lineage import (
+        ArticleLineage,
+        Capture,
+        Entry,
+        HeadlineLineage,
+        Mention,
+        Outcome,
+        Seen,
+        UrlLineage,
+    )
 
 KINDS = ("article", "headline", "page", "quarantine")
+
+OUTCOMES: dict[Outcome, str] = {
+    "text": "gives article {article} its text",
+    "newer_text": "gives article {article} its text, newer than those of other captures",
+    "same_text": "the same text as page {page}, of article {article}",
+    "older_text": "an older text than page {page}, of article {article}",
+    "other_text": "another text than page {page}, of article {article}, at the same or an unknown time",
+    "non_article": "no article: {reason}",
+}
+"""What a capture came to, in words."""
 
 
 @click.command()
@@ -42,8 +61,8 @@ def why(what: str, number: int | None, json_output: bool) -> None:
     lines: Iterator[str]
     with database() as engine:
         if number is None:
-            shown = lineage.why_url(engine, what)
-            found: object = shown
+            known = f"page, quarantined page or sidebar headline of {plain(what)}"
+            found: object = (shown := found_or_refused(lineage.why_url(engine, what), known))
             lines = _url(shown)
         elif what == "article":
             found = article = found_or_refused(lineage.why_article(engine, number), f"article {number}")
@@ -69,7 +88,7 @@ def why(what: str, number: int | None, json_output: bool) -> None:
 def _article(found: ArticleLineage) -> Iterator[str]:
     yield f"Article {found.id}: {plain(found.title)}"
     texts = "1 text" if found.versions == 1 else f"{found.versions:,} texts"
-    yield f"{texts}; the current one is of the page with the greatest fetch time."
+    yield f"It has had {texts}; the page with the greatest fetch time gives it the current one."
     yield from _section("Captures", [_capture(each) for each in found.captures])
     yield from _section("Quarantined captures", [_entry(each) for each in found.quarantined])
     yield from _section("Sidebar headlines that lead to it", [_mention(each) for each in found.headlines])
@@ -87,9 +106,16 @@ def _headline(found: HeadlineLineage) -> Iterator[str]:
         yield "No article: none that is loaded is known to be behind it, or several are."
     texts = [iter([f"{plain(each.text)} ({each.joined})"]) for each in found.variants]
     yield from _section("Texts", texts)
-    for name, page in (("First seen on", found.first), ("Last seen on", found.last)):
-        if page is not None:
-            yield from _section(name, [_capture(page)])
+    for name, seen in (("First seen", found.first), ("Last seen", found.last)):
+        if seen is not None:
+            yield from _seen(name, seen)
+
+
+def _seen(name: str, found: Seen) -> Iterator[str]:
+    when = plain(found.seen_at) if found.seen_at else "at an unknown time"
+    where = "on" if found.exact else "on a page whose sightings were dropped for their age; one of that day"
+    yield f"\n{name} {when} {where}"
+    yield from _listed([_capture(found.page)] if found.page else [])
 
 
 def _url(found: UrlLineage) -> Iterator[str]:
@@ -100,16 +126,21 @@ def _url(found: UrlLineage) -> Iterator[str]:
         )
     if not found.captures and not found.quarantined:
         yield "No page with this URL is loaded or quarantined."
-        if not found.headlines and not found.article_ids:
-            yield "No sidebar headline leads to it either."
     yield from _section("Captures", [_capture(each) for each in found.captures])
     yield from _section("Quarantined", [_entry(each) for each in found.quarantined])
     yield from _section("Sidebar headlines that lead there", [_mention(each) for each in found.headlines])
 
 
 def _section(heading: str, items: Sequence[Iterator[str]]) -> Iterator[str]:
+    from tasks.postgres.lineage import MOST_SHOWN
+
     if items:
-        yield f"\n{heading}"
+        # As many as are shown at most: there may be more.
+        yield f"\n{heading}" + (f" (the first {len(items)})" if len(items) == MOST_SHOWN else "")
+    yield from _listed(items)
+
+
+def _listed(items: Sequence[Iterator[str]]) -> Iterator[str]:
     for lines in items:
         yield f"- {next(lines)}"
         yield from (f"    {line}" for line in lines)
@@ -117,8 +148,10 @@ def _section(heading: str, items: Sequence[Iterator[str]]) -> Iterator[str]:
 
 def _capture(found: Capture) -> Iterator[str]:
     fetched = plain(found.fetched_at) if found.fetched_at else "at an unknown time"
-    owner = f" of article {found.article_id}" if found.article_id is not None else ""
-    yield f"page {found.id}, fetched {fetched}: {found.gives}{owner}"
+    said = OUTCOMES[found.outcome].format(
+        article=found.article_id, page=found.text_page_id, reason=plain(found.reason) or "unknown"
+    )
+    yield f"page {found.id}, fetched {fetched}: {said}"
     if found.url:
         yield plain(found.url)
     part = ""
@@ -126,7 +159,7 @@ def _capture(found: Capture) -> Iterator[str]:
         part = f", in the part of records {found.part_first} to {found.part_first + found.part_count - 1}"
     yield f"read from {plain(found.origin_uri)}, record {found.origin_record}{part}"
     yield f"loaded {plain(found.loaded_at)} in batch {found.batch_number} of {_run(found)}"
-    yield f"extracted by version {found.extractor}"
+    yield f"extracted by version {plain(found.extractor)}"
     kept = f"{plain(found.kept_uri)}, offset {found.kept_offset}" if found.kept_uri else "not kept by a run"
     yield f"bytes {found.digest}: {kept}"
 

@@ -1,6 +1,6 @@
 """Where a row comes from: page → input and record → batch → run → extractor, and what became of the others.
 
-Reads only, by indexes: a digest of the URL, an id, the parts of one input. Times are aware and in UTC; None
+Reads only, by indexes: a digest of the URL, an id, the parts of one batch. Times are aware and in UTC; None
 where no page states one.
 """
 
@@ -8,15 +8,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 from sqlalchemy import Connection, Engine, text
 
 from tasks.postgres.query import records, row_id
-from tasks.postgres.rows import storable, url_key
+from tasks.postgres.rows import url_key
 
-MOST_PAGES = 100
-"""So many captures, texts and places are shown of one thing."""
+MOST_SHOWN = 100
+"""So many captures, texts and headlines are shown of one thing."""
+
+R = TypeVar("R")
+
+Outcome = Literal["text", "newer_text", "same_text", "older_text", "other_text", "non_article"]
+"""What a capture came to: it gives its article the text, one that is newer than those of other captures, or
+it has the same, an older one, or another one that no fetch time puts in order; or it is no article.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +34,12 @@ class Capture:
     url: str | None
     kind: str
     fetched_at: datetime | None
-    gives: str
-    """What it gives its article: the current text, the same text, an earlier one; or why it is none."""
+    outcome: Outcome
+    reason: str | None
+    """Why it is no article, where it is none."""
     article_id: int | None
+    text_page_id: int | None
+    """The page that gives its article the current text: the one with the greatest fetch time."""
     origin_uri: str
     origin_record: int
     part_first: int | None
@@ -101,8 +111,18 @@ class Variant:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """The first or the last time that a sidebar headline was seen, by the fetch times of pages."""
+
+    seen_at: datetime | None
+    exact: bool
+    """True when the page is the very one; else its sighting was dropped, and the page is one of that day."""
+    page: Capture | None
+
+
+@dataclass(frozen=True, slots=True)
 class ArticleLineage:
-    """An article: the page that gives its current text is the one with the greatest fetch time."""
+    """An article and what it was made of."""
 
     id: int
     title: str | None
@@ -117,7 +137,7 @@ class ArticleLineage:
 
 @dataclass(frozen=True, slots=True)
 class HeadlineLineage:
-    """A sidebar headline: its texts, its article, and the first and the last page that listed it."""
+    """A sidebar headline: its texts, its article, and where it was seen first and last."""
 
     id: int
     asked: int
@@ -128,8 +148,8 @@ class HeadlineLineage:
     linked_by: str | None
     sightings: int
     variants: list[Variant]
-    first: Capture | None
-    last: Capture | None
+    first: Seen | None
+    last: Seen | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,17 +170,15 @@ class UrlLineage:
 def why_article(engine: Engine, number: int) -> ArticleLineage | None:
     """The lineage of an article; None where there is none of that id."""
     with engine.connect() as connection:
-        asked = {"id": row_id(number), "most": MOST_PAGES}
+        asked = {"id": row_id(number)}
         found = connection.execute(text(_ARTICLE), asked).mappings().one_or_none()
         if found is None:
             return None
-        captures = records(connection, _captures("p.article_id = :id", asked), Capture)
-        urls = {capture.url for capture in captures if capture.url}
         return ArticleLineage(
             **found,
-            captures=captures,
-            quarantined=_entries(connection, "q.url = ANY(:urls)", {"urls": sorted(urls)}),
-            headlines=records(connection, text(_MENTIONS_OF_ARTICLE).bindparams(**asked), Mention),
+            captures=_captures(connection, "p.article_id = :id", asked),
+            quarantined=_entries(connection, _OF_ARTICLE, asked),
+            headlines=_shown(connection, _MENTIONS_OF_ARTICLE, asked, Mention),
         )
 
 
@@ -170,76 +188,95 @@ def why_headline(engine: Engine, number: int) -> HeadlineLineage | None:
         found = connection.execute(text(_HEADLINE), {"id": row_id(number)}).mappings().one_or_none()
         if found is None:
             return None
-        asked: dict[str, Any] = {"id": found["id"], "most": MOST_PAGES}
-        variants = records(connection, text(_VARIANTS).bindparams(**asked), Variant)
-        ends: list[Capture | None] = []
-        for order in ("ASC", "DESC"):
-            page = connection.scalar(text(_END.format(order=order)), {"id": found["id"]})
-            shown = (
-                records(connection, _captures("p.id = :id", {"id": page, "most": 1}), Capture) if page else []
-            )
-            ends.append(shown[0] if shown else None)
-        return HeadlineLineage(**found, asked=number, variants=variants, first=ends[0], last=ends[1])
+        return HeadlineLineage(
+            **found,
+            asked=number,
+            variants=_shown(connection, _VARIANTS, {"id": found["id"]}, Variant),
+            first=_seen(connection, found["id"], "d.first_seen_at", "ASC"),
+            last=_seen(connection, found["id"], "d.last_seen_at", "DESC"),
+        )
 
 
 def why_page(engine: Engine, number: int) -> Capture | None:
     """The lineage of a stored page; None where there is none of that id."""
     with engine.connect() as connection:
-        found = records(connection, _captures("p.id = :id", {"id": row_id(number), "most": 1}), Capture)
-        return found[0] if found else None
+        return next(iter(_captures(connection, "p.id = :id", {"id": row_id(number)})), None)
 
 
 def why_quarantined(engine: Engine, number: int) -> Entry | None:
     """The lineage of a quarantined page; None where there is none of that id."""
     with engine.connect() as connection:
-        found = _entries(connection, "q.id = :id", {"id": row_id(number)})
-        return found[0] if found else None
+        return next(iter(_entries(connection, "q.id = :id", {"id": row_id(number)})), None)
 
 
-def why_url(engine: Engine, url: str) -> UrlLineage:
-    """All that is known of a URL: captures, articles that it names, failures, headlines that lead there."""
-    asked: dict[str, Any] = {"key": url_key(url), "most": MOST_PAGES}
+def why_url(engine: Engine, url: str) -> UrlLineage | None:
+    """All that is known of a URL in any spelling; None where that is nothing."""
+    asked = {"key": url_key(url)}
     with engine.connect() as connection:
-        captures = records(connection, _captures("p.url_key = :key", asked), Capture)
-        named = connection.scalars(text("SELECT id FROM articles WHERE key = :key"), {"key": asked["key"]})
+        captures = _captures(connection, "p.url_key = :key", asked)
+        named = connection.scalars(text("SELECT id FROM articles WHERE key = :key"), asked)
         articles = {*named, *(each.article_id for each in captures if each.article_id is not None)}
-        spellings = {storable(url), *(each.url for each in captures if each.url)}
-        return UrlLineage(
-            url=url,
-            article_ids=sorted(articles),
-            captures=captures,
-            quarantined=_entries(connection, "q.url = ANY(:urls)", {"urls": sorted(spellings)}),
-            headlines=records(connection, text(_MENTIONS_OF_URL).bindparams(**asked), Mention),
-        )
+        quarantined = _entries(connection, "q.url_key = :key", asked)
+        headlines = _shown(connection, _MENTIONS_OF_URL, asked, Mention)
+    if not (captures or articles or quarantined or headlines):
+        return None
+    return UrlLineage(url, sorted(articles), captures, quarantined, headlines)
+
+
+def _captures(connection: Connection, condition: str, asked: dict[str, Any]) -> list[Capture]:
+    return _shown(connection, _CAPTURES.format(condition=condition), asked, Capture)
+
+
+def _entries(connection: Connection, condition: str, asked: dict[str, Any]) -> list[Entry]:
+    return _shown(connection, _ENTRIES.format(condition=condition), asked, Entry)
+
+
+def _seen(connection: Connection, headline: int, edge: str, order: str) -> Seen | None:
+    """Where a headline was seen first (least `edge`) or last (greatest); None where it never was."""
+    parts = {"edge": edge, "order": order}
+    day = connection.execute(text(_DAY.format(**parts)), {"id": headline}).one_or_none()
+    if day is None:
+        return None
+    page = connection.scalar(text(_SIGHTING.format(**parts)), day._asdict())
+    shown = _captures(connection, "p.id = :id", {"id": day.last_page_id if page is None else page})
+    return Seen(day.seen_at, page is not None, shown[0] if shown else None)
+
+
+def _shown(connection: Connection, statement: str, asked: dict[str, Any], record: type[R]) -> list[R]:
+    return records(connection, text(statement).bindparams(**asked, most=MOST_SHOWN), record)
 
 
 # --- statements --------------------------------------------------------------------------------------
 
 
-def _captures(condition: str, asked: dict[str, Any]) -> Any:
-    return text(_CAPTURES.format(condition=condition)).bindparams(**asked)
-
-
-def _entries(connection: Connection, condition: str, asked: dict[str, Any]) -> list[Entry]:
-    statement = text(_ENTRIES.format(condition=condition)).bindparams(**asked, most=MOST_PAGES)
-    return records(connection, statement, Entry)
-
-
+# What is shown is chosen before anything is looked up for it: a front page may have 50,000 captures.
 _CAPTURES = """
 SELECT p.id, p.url, p.kind, p.fetched_at,
-       CASE WHEN p.article_id IS NULL THEN 'no article: ' || coalesce(p.reason, 'unknown')
-            WHEN p.key = a.page_key THEN 'the current text'
-            WHEN p.text_digest = a.text_digest THEN 'the same text'
-            ELSE 'another text' END AS gives,
-       p.article_id, p.origin_uri, p.origin_record, part.first_record AS part_first,
-       part.record_count AS part_count, b.id AS batch_id, b.number AS batch_number, b.loaded_at,
+       CASE WHEN p.article_id IS NULL THEN 'non_article'
+            WHEN p.key = a.page_key THEN
+                CASE WHEN p.fetched_at IS NOT NULL AND EXISTS (
+                    SELECT FROM article_versions v
+                    WHERE v.article_id = a.id AND v.text_digest <> p.text_digest
+                ) THEN 'newer_text' ELSE 'text' END
+            WHEN p.text_digest = a.text_digest THEN 'same_text'
+            WHEN p.fetched_at < leader.fetched_at THEN 'older_text'
+            ELSE 'other_text' END AS outcome,
+       p.reason, p.article_id, leader.id AS text_page_id, p.origin_uri, p.origin_record,
+       part.first_record AS part_first, part.record_count AS part_count,
+       b.id AS batch_id, b.number AS batch_number, b.loaded_at,
        r.id AS run_id, r.kind AS run_kind, r.state AS run_state, r.started_at AS run_started_at,
        r.flow_run_id, p.extractor, encode(p.digest, 'hex') AS digest,
        f.uri AS kept_uri, k.record_offset AS kept_offset
-FROM pages p
+FROM (
+    SELECT * FROM pages p
+    WHERE {condition}
+    ORDER BY p.fetched_at DESC NULLS LAST, p.digest DESC, p.key DESC
+    LIMIT :most
+) p
 JOIN batches b ON b.id = p.batch_id
 JOIN runs r ON r.id = b.run_id
 LEFT JOIN articles a ON a.id = p.article_id
+LEFT JOIN pages leader ON leader.key = a.page_key
 LEFT JOIN kept_pages k ON k.digest = p.digest
 LEFT JOIN kept_files f ON f.id = k.file_id
 LEFT JOIN LATERAL (
@@ -248,9 +285,7 @@ LEFT JOIN LATERAL (
       AND p.origin_record BETWEEN first_record AND first_record + record_count - 1
     LIMIT 1
 ) part ON true
-WHERE {condition}
-ORDER BY p.key = a.page_key DESC NULLS LAST, p.fetched_at DESC NULLS LAST, p.digest DESC, p.key DESC
-LIMIT :most
+ORDER BY p.fetched_at DESC NULLS LAST, p.digest DESC, p.key DESC
 """
 
 _ENTRIES = """
@@ -258,19 +293,26 @@ SELECT q.id, q.reason, q.stage, q.detail, q.url, q.fetched_at, q.origin_uri, q.o
        q.first_seen_at, q.last_seen_at, q.resolved_at, q.resolution, r.id AS run_id, r.kind AS run_kind,
        r.state AS run_state, r.started_at AS run_started_at, r.flow_run_id, b.number AS batch_number,
        p.id AS page_id
-FROM quarantine q
+FROM (
+    SELECT * FROM quarantine q
+    WHERE {condition}
+    ORDER BY q.last_seen_at DESC, q.id DESC
+    LIMIT :most
+) q
 LEFT JOIN runs r ON r.id = q.run_id
 LEFT JOIN batches b ON b.id = q.batch_id
 LEFT JOIN pages p ON p.key = q.key
-WHERE {condition}
 ORDER BY q.last_seen_at DESC, q.id DESC
-LIMIT :most
 """
+
+_OF_ARTICLE = """q.url_key = ANY(ARRAY(
+    SELECT key FROM articles WHERE id = :id UNION SELECT url_key FROM pages WHERE article_id = :id
+))"""
 
 _ARTICLE = """
 SELECT id, title, url, (SELECT count(*) FROM article_versions v WHERE v.article_id = a.id) AS versions
 FROM articles a
-WHERE id = CAST(:id AS bigint) AND :most > 0
+WHERE id = :id
 """
 
 _MENTION = "h.id, h.text, h.linked_by, coalesce(t.sightings, 0) AS sightings, t.first_seen_at, t.last_seen_at"
@@ -312,10 +354,29 @@ ORDER BY v.id
 LIMIT :most
 """
 
-_END = """
-SELECT d.last_page_id
+_DAY = """
+SELECT d.variant_id, d.day, d.source_id, d.label_id, d.last_page_id, {edge} AS seen_at
 FROM headline_variants v JOIN sighting_days d ON d.variant_id = v.id
 WHERE v.headline_id = :id
-ORDER BY d.day {order} NULLS LAST, d.last_seen_at {order} NULLS LAST, d.last_page_id {order}
+ORDER BY {edge} {order} NULLS LAST, d.last_page_id {order}
+LIMIT 1
+"""
+
+# OFFSET 0 keeps them apart: sightings by the text, then pages one by one, from where the one wanted is likely.
+_SIGHTING = """
+SELECT p.id
+FROM (
+    SELECT page_id FROM headline_sightings
+    WHERE variant_id = :variant_id AND page_id <= :last_page_id AND label_id IS NOT DISTINCT FROM :label_id
+    ORDER BY page_id {order}
+    OFFSET 0
+) s
+CROSS JOIN LATERAL (
+    SELECT id FROM pages
+    WHERE id = s.page_id
+      AND source_id IS NOT DISTINCT FROM :source_id AND fetched_at IS NOT DISTINCT FROM :seen_at
+    OFFSET 0
+) p
+ORDER BY s.page_id {order}
 LIMIT 1
 """
