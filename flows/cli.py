@@ -6,6 +6,7 @@ Prefect, SQLAlchemy and the parsers take seconds to import; each command imports
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
@@ -20,6 +21,7 @@ from flows.database_commands import db, maintain
 from flows.listings import articles, export, headlines, status
 from flows.options import reading, running, selection
 from flows.quarantine_commands import quarantine
+from flows.render import printable
 from flows.why import why
 from schemas.errors import BroadsheetError, ConfigError, PageError
 from schemas.records import Input, KnownPart
@@ -223,10 +225,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         code = MISUSED
     except click.UsageError as error:
         place = error.ctx.command_path if error.ctx else "broadsheet"
-        click.echo(f"Error: {error.format_message()} See {place} --help.", err=True)
+        click.echo(f"Error: {printable(error.format_message())} See {place} --help.", err=True)
         code = MISUSED
     except click.ClickException as error:
-        error.show()
+        click.echo(f"Error: {printable(error.format_message())}", err=True)
         code = error.exit_code
     except ConfigError as error:
         code = _complain(error, MISUSED)
@@ -234,11 +236,13 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         code = _complain(error, FAILED)
     except (click.Abort, KeyboardInterrupt):
         code = signals.exit_code()
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  shown whole, but what it quotes may come from a page
         refusal = _refusal(error)
         if refusal is None:
-            raise
-        code = _complain(refusal, MISUSED)
+            click.echo(printable(traceback.format_exc()), err=True, nl=False)
+            code = FAILED
+        else:
+            code = _complain(refusal, MISUSED)
     sys.exit(code)
 
 
@@ -257,5 +261,5 @@ def _refusal(error: Exception) -> ConfigError | None:
 
 
 def _complain(error: BroadsheetError, code: int) -> int:
-    click.echo(f"Error: {error}", err=True)
+    click.echo(f"Error: {printable(str(error))}", err=True)
     return code

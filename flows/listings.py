@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -428,10 +429,11 @@ def export(what: What, form: Format, output: Path | None) -> None:
     from tasks.postgres.export import export as exported
 
     with database() as engine, _destination(output) as stream:
-        if form == "parquet" and stream.isatty():
+        on_terminal = stream.isatty()
+        if form == "parquet" and on_terminal:
             raise ConfigError("Parquet is not for a terminal; name a file with -o.")
-        for chunk in exported(engine, what, form):
-            stream.write(chunk)
+        for chunk in exported(engine, what, form):  # of whole rows
+            stream.write(printable(chunk.decode()).encode() if on_terminal else chunk)
         stream.flush()
 
 
@@ -442,9 +444,9 @@ def _destination(output: Path | None) -> Iterator[BinaryIO]:
         yield sys.stdout.buffer
         return
     in_place = output.exists() and not output.is_file()  # a device or a pipe has its name already
-    unfinished = output if in_place else output.with_name(f"{output.name}.part")
+    unfinished = output if in_place else output.with_name(f"{output.name}.{secrets.token_hex(4)}.part")
     try:
-        with unfinished.open("wb") as stream:
+        with unfinished.open("wb" if in_place else "xb") as stream:  # x follows no link that lies there
             yield stream
         if not in_place:
             unfinished.replace(output)

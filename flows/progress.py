@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import click
 
-from flows.render import print_json
+from flows.render import print_json, printable
 from schemas.errors import BroadsheetError
 from schemas.records import Counts, RunReport
 from schemas.settings import Settings
@@ -67,7 +67,7 @@ def show_run(
         click.echo(INTERRUPTED, err=True)
         raise click.Abort
     if not quiet and not json_output:
-        click.echo(summary(report))
+        click.echo(printable(summary(report)))
     if report.state == "failed":
         raise RunFailed(report.message)
 
@@ -80,11 +80,17 @@ class RunFailed(BroadsheetError):
 def _warnings_shown() -> Iterator[None]:
     """Print on standard error what a run has to say of a database that is away."""
     log, printing = logging.getLogger("broadsheet"), logging.StreamHandler(sys.stderr)
+    printing.setFormatter(_Printable())
     log.addHandler(printing)
     try:
         yield
     finally:
         log.removeHandler(printing)
+
+
+class _Printable(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
 
 
 @contextmanager

@@ -1,11 +1,13 @@
-"""Plain text and JSON for a terminal or a pipe.
+"""Plain text and JSON for a terminal or a pipe, Markdown for Prefect's pages.
 
-What pages say is shown, so nothing here lets a page's control characters reach a terminal.
+What pages say is shown, so nothing here lets a page's control characters reach a terminal, nor its markup an
+operator's browser.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -16,13 +18,21 @@ from unicodedata import category
 
 import click
 
+_MARKS = re.compile(r"[\\`*_~|!$&<>\[\]{}]")
+
 NARROWEST = 12
 """Characters that a column keeps however narrow the terminal is."""
 
 
 def print_json(value: object) -> None:
-    """One JSON document on stdout; records become objects, times ISO strings."""
-    click.echo(json.dumps(value, default=_json_value, ensure_ascii=False, indent=2))
+    """One JSON document on stdout; records become objects, times ISO strings.
+
+    What could steer a terminal is written as JSON's own escapes: a program reads the same values.
+    """
+    document = json.dumps(value, default=_json_value, ensure_ascii=False, indent=2)
+    if not document.isascii():  # of these json escapes all that matter
+        document = "".join(json.dumps(c)[1:-1] if _steers(c) else c for c in document)
+    click.echo(document)
 
 
 def _json_value(value: object) -> object:
@@ -54,7 +64,17 @@ def printable(text: str) -> str:
     """`text` without what could steer a terminal or turn its reading order; line breaks stay."""
     if text.isprintable():
         return text
-    return "".join(c if c in "\n\t" or category(c)[0] != "C" else " " for c in text)
+    return "".join(" " if _steers(c) else c for c in text)
+
+
+def _steers(character: str) -> bool:
+    """True for controls, marks that turn or hide text, and what is no character."""
+    return category(character)[0] == "C" and character not in "\n\t"
+
+
+def markdown(text: str) -> str:
+    """`text` on one line, as Markdown that shows it as it is: no link, picture, emphasis or HTML."""
+    return _MARKS.sub(r"\\\g<0>", plain(text))
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

@@ -24,6 +24,7 @@ from prefect.states import Crashed
 from pydantic_core import to_jsonable_python
 from sqlalchemy import Engine
 
+from flows.render import markdown
 from flows.signals import Terminated, end_soon
 from flows.summary import final_state, quarantine_rows, replay_sentence, rows, sentence
 from schemas.errors import TransientLoadError
@@ -130,7 +131,7 @@ def run(
         seen.report = report
     if report.state != "interrupted":
         try:
-            create_table_artifact(rows(report), key=f"{kind}-summary", description=sentence(report))
+            create_table_artifact(rows(report), key=f"{kind}-summary", description=markdown(sentence(report)))
             if reasons:
                 create_table_artifact(quarantine_rows(run_id, reasons), key=f"{kind}-quarantine")
             progress.end()

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Completed, Failed
 
+from flows.render import markdown
 from schemas.records import Replayed, RunReport
 from tasks.postgres.quarantine import QuarantineCount, listed
 
@@ -61,7 +62,7 @@ def quarantine_rows(run_id: int, reasons: Sequence[QuarantineCount]) -> list[dic
             "stage": row.stage,
             "waiting": f"{row.waiting:,}",
             "example": f"broadsheet quarantine show {row.example}",
-            "origin": row.example_origin,
+            "origin": markdown(row.example_origin),  # Prefect reads cells as Markdown
             "list": f"broadsheet quarantine list --reason {row.reason} --run {run_id}",
             "replay": f"broadsheet quarantine replay --reason {row.reason} --run {run_id}",
         }

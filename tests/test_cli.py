@@ -281,15 +281,21 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
     assert result.stderr == ""
 
 
-def test_a_bug_shows_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_shows_its_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     import tasks.extract
 
     def broken(*_: object, **__: object) -> None:
-        raise ZeroDivisionError("a bug")
+        raise ZeroDivisionError("a bug \x1b]0;mine\x07")
 
     monkeypatch.setattr(tasks.extract, "extract_page", broken)
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(SystemExit) as end:
         main(["extract", str(ROOT / "README.md")])
+    assert end.value.code == 1
+    said = capsys.readouterr().err
+    assert said.startswith("Traceback (most recent call last):\n")
+    assert said.endswith("\nZeroDivisionError: a bug  ]0;mine \n")
 
 
 # --- a whole run, through the embedded database ------------------------------------------------------

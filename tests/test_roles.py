@@ -82,6 +82,23 @@ def test_a_loader_loads_and_settles(owned: Engine, entered: dict[Duty, Engine]) 
     assert rows(owned, "SELECT state FROM runs") == [("failed",)]
 
 
+def test_a_loader_reads_stored_pages_again(owned: Engine, entered: dict[Duty, Engine]) -> None:
+    """What no page says any more goes: article, text, headline, link."""
+    loader = entered["loader"]
+    page = load(loader).pages[0]
+    nothing = replace(page.extraction, is_article=False, reason="listing", headlines=[])
+    now = replace(
+        page, extraction=nothing, article_key=None, story_key=None, title_key=None, headline_keys=()
+    )
+    run_id = start_run(loader, kind="backfill", parameters={}, flow_run_id=None, extractor="2")
+    again = Batch(1, replace=True)
+    report = load_batch(loader, again, BatchResult(1, (now,), (), read=1), run_id=run_id, extractor="2")
+    assert report.counts.non_article == 1
+    settle(loader)
+    for table in ("articles", "article_versions", "headlines", "headline_variants", "headline_links"):
+        assert rows(owned, f"SELECT count(*) FROM {table}") == [(0,)], table
+
+
 NOT_LOADING = (
     "CREATE TABLE broadsheet.mine (id int)",
     "CREATE SCHEMA mine",

@@ -1,21 +1,35 @@
-"""What no page, no file name and no log may do: speak SQL, listen to the network, give away a password."""
+"""What no page, file name or log may do: speak SQL, steer a terminal, listen to the network, tell secrets."""
 
 from __future__ import annotations
 
 import ast
 import json
+import os
+import pty
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unicodedata import category
 from urllib.request import Request, urlopen
 
 import pytest
-from captures import rows
+from captures import extracted, load, rows
+from click.testing import CliRunner
+from markdown_it import MarkdownIt
 from sqlalchemy import Engine
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ProgrammingError
+
+from flows.cli import broadsheet as cli
+from flows.render import markdown, plain
+from flows.summary import quarantine_rows
+from schemas.records import Headline, Rejection
+from schemas.settings import Settings
+from tasks.postgres.quarantine import Chosen, count_quarantine
+from tasks.settle import settle
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND = Path(sys.executable).with_name("broadsheet")
@@ -65,6 +79,199 @@ def test_no_statement_is_put_together_from_values() -> None:
         if not value.strip("_").isupper() and value not in BUILT_BY_US.get(name, ())
     ]
     assert foreign == []
+
+
+METACHARACTERS = (
+    "Robert'); DROP TABLE articles; --",
+    "\\.",
+    "\\N",
+    "a\\\tb\\nc\\000",
+    '"quoted", {brace,d} (row)',
+    "$$ $1 %s %(name)s :name ? {0}",
+    "E'\\x00' U&'\\0000' /* -- */",
+)
+
+
+def test_what_pages_say_is_stored_as_they_say_it(database: Engine) -> None:
+    pages = [
+        extracted(
+            number,
+            title=said,
+            body=(said, f"{said} {said}"),
+            url=f"https://gazette.example/{number}?q={said}",
+            authors=[said],
+            section=said,
+            headlines=[Headline(f"Storks return to Dol {said}", said, said)],
+        )
+        for number, said in enumerate(METACHARACTERS)
+    ]
+    load(database, *pages, Rejection("damaged", "read", METACHARACTERS[0], "file:///x", 0))
+    settle(database)
+    stored = rows(database, "SELECT title, body, url, authors, section FROM articles")
+    assert sorted(stored) == sorted(
+        (said, f"{said}\n\n{said} {said}", f"https://gazette.example/{number}?q={said}", [said], said)
+        for number, said in enumerate(METACHARACTERS)
+    )
+    texts = rows(database, "SELECT text FROM headline_variants")
+    assert sorted(texts) == sorted((f"Storks return to Dol {said}",) for said in METACHARACTERS)
+    assert rows(database, "SELECT detail FROM quarantine") == [(METACHARACTERS[0],)]
+
+
+def test_errors_of_the_database_do_not_repeat_what_pages_say(database: Engine) -> None:
+    with database.connect() as connection, pytest.raises(ProgrammingError) as failed:
+        connection.exec_driver_sql("SELECT %(said)s FROM nowhere", {"said": PASSWORD})
+    assert PASSWORD not in str(failed.value)
+
+
+# --- terminals and browsers --------------------------------------------------------------------------
+
+STEERING = (
+    "Storm \x1b[2J\x1b]52;c;cm0K\x07 \x1b]8;;https://evil.example\x1b\\ \x9b31m \u202ehits\u2066 \x7fcoast"
+)
+"""Clears the screen, fills the clipboard, links elsewhere, colours without ESC, turns the reading order."""
+
+
+def steers(shown: str) -> set[str]:
+    return {c for c in shown if category(c)[0] == "C" and c not in "\n\t"}
+
+
+@pytest.fixture
+def steering(database: Engine) -> Engine:
+    """A database in which everything that is shown tries to steer what shows it."""
+    page = extracted(
+        1,
+        title=STEERING,
+        body=(STEERING, "More are on their way."),
+        url=f"https://gazette.example/{STEERING}",
+        section=STEERING,
+        authors=[STEERING],
+        provenance={STEERING: STEERING},
+        headlines=[
+            Headline(f"{STEERING} {more}", STEERING, STEERING, f"https://gazette.example/{STEERING}")
+            for more in ("again", "anew")
+        ],
+    )
+    refused = Rejection(
+        "damaged", "read", STEERING, f"file:///{STEERING}", 0, url=f"https://gazette.example/{STEERING}"
+    )
+    load(database, page, refused)
+    settle(database)
+    return database
+
+
+SHOWING = (
+    "status",
+    "articles list",
+    "articles show 1",
+    "articles search way",
+    "headlines list",
+    "headlines top",
+    "headlines search storm",
+    "headlines show 1",
+    "headlines revisions",
+    "quarantine list",
+    "quarantine show 1",
+    "why article 1",
+    "why headline 1",
+    "why page 1",
+    "why quarantine 1",
+)
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)], ids=["table", "json"])
+def test_nothing_that_is_shown_steers_a_terminal(
+    form: tuple[str, ...], steering: Engine, settings: Settings
+) -> None:
+    environment = {"BROADSHEET_HOME": str(settings.home), "BROADSHEET_DATABASE_URL": settings.database_url}
+    quoted = 0
+    for command in SHOWING:
+        shown = CliRunner(env=environment).invoke(cli, [*command.split(), *form], catch_exceptions=False)
+        assert shown.exit_code == 0, shown.output
+        assert steers(shown.stdout) <= ({"\x7f"} if form else set()), command
+        if form:
+            json.loads(shown.stdout)
+        quoted += ("\\u001b[2J" if form else "[2J") in shown.stdout
+    assert quoted == len(SHOWING) - 1, "all but status show it"
+
+
+def test_json_says_the_same_that_is_stored(steering: Engine, settings: Settings) -> None:
+    environment = {"BROADSHEET_HOME": str(settings.home), "BROADSHEET_DATABASE_URL": settings.database_url}
+    shown = CliRunner(env=environment).invoke(cli, ["articles", "show", "1", "--json"])
+    assert json.loads(shown.stdout)["title"] == STEERING
+
+
+def test_an_export_steers_no_terminal_and_stays_as_it_is_elsewhere(
+    steering: Engine, environment: dict[str, str], tmp_path: Path
+) -> None:
+    arguments = [COMMAND, "export", "articles"]
+    ours, theirs = pty.openpty()
+    subprocess.run(arguments, env=environment, stdout=theirs, check=True, timeout=60)
+    os.close(theirs)
+    shown = b""
+    try:
+        while piece := os.read(ours, 65536):
+            shown += piece
+    except OSError:  # how Linux says that a terminal is closed
+        pass
+    os.close(ours)
+    assert "[2J" in shown.decode()
+    assert steers(shown.decode().replace("\r\n", "\n")) == set()
+
+    # A name that others have planted is not written through.
+    precious, file = tmp_path / "precious", tmp_path / "articles.csv"
+    precious.write_text("mine")
+    file.symlink_to(precious)
+    subprocess.run([*arguments, "-o", file], env=environment, check=True, timeout=60)
+    assert STEERING in file.read_text()
+    assert (precious.read_text(), file.is_symlink()) == ("mine", False)
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["articles.csv", "precious"]
+
+
+def test_no_error_steers_a_terminal(environment: dict[str, str], tmp_path: Path) -> None:
+    named = tmp_path / f"{STEERING.replace('/', '-')}.html"
+    for arguments in (
+        ["ingest", named],
+        ["extract", named],
+        ["ingest", "--source"],
+        ["ingest", f"--{STEERING}"],
+        ["articles", "show", STEERING],
+        ["headlines", "show", "1", "--plot", named],
+        ["quarantine", "show", STEERING],
+    ):
+        refused = subprocess.run(
+            [COMMAND, *arguments], env=environment, capture_output=True, text=True, timeout=60
+        )
+        assert refused.returncode == 2, arguments
+        assert refused.stderr.startswith("Error: ") and steers(refused.stderr) == set()
+
+
+MARKUP = (
+    "<img src=x onerror=alert(1)>",
+    "<script>alert(1)</script>",
+    "[toll](javascript:alert(1))",
+    "![pixel](https://evil.example/pixel.png)",
+    "<https://evil.example>",
+    "a | b | c",
+    "**bold** _thin_ ~~gone~~ `code` $x$ &lt;b&gt; \\<i>",
+)
+
+
+@pytest.mark.parametrize("text", [*MARKUP, STEERING])
+def test_what_prefect_shows_as_markdown_is_text(text: str) -> None:
+    shown = MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(markdown(text))
+    kinds = [token.type for token in shown]
+    assert kinds == ["paragraph_open", "inline", "paragraph_close"]
+    assert {child.type for child in shown[1].children or []} == {"text"}
+    assert "".join(child.content for child in shown[1].children or []) == plain(text)
+
+
+def test_the_table_of_quarantined_pages_holds_no_markup(database: Engine) -> None:
+    for number, text in enumerate(MARKUP):
+        load(database, Rejection("damaged", "read", "cut", f"file:///{text}", number))
+    for row in quarantine_rows(1, count_quarantine(database, Chosen())):
+        for cell in row.values():
+            inline = MarkdownIt("commonmark").parseInline(cell)[0]
+            assert {child.type for child in inline.children or []} <= {"text", "text_special"}, cell
 
 
 # --- the network -------------------------------------------------------------------------------------

@@ -160,6 +160,7 @@ def _engine(parameters: dict[str, str], schema: str) -> Engine:
         pool_size=8,
         max_overflow=16,
         pool_pre_ping=True,
+        hide_parameters=True,  # errors are shown and stored, and what pages say may be long and hostile
     )
 
 
