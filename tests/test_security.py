@@ -8,8 +8,10 @@ import os
 import pty
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from unicodedata import category
@@ -28,6 +30,7 @@ from flows.render import markdown, plain
 from flows.summary import quarantine_rows
 from schemas.records import Headline, Rejection
 from schemas.settings import Settings
+from tasks.extract import extract_page
 from tasks.postgres.quarantine import Chosen, count_quarantine
 from tasks.settle import settle
 
@@ -121,6 +124,45 @@ def test_errors_of_the_database_do_not_repeat_what_pages_say(database: Engine) -
     with database.connect() as connection, pytest.raises(ProgrammingError) as failed:
         connection.exec_driver_sql("SELECT %(said)s FROM nowhere", {"said": PASSWORD})
     assert PASSWORD not in str(failed.value)
+
+
+# --- what pages refer to -----------------------------------------------------------------------------
+
+REFERRING = """<?xml version="1.0"?><?xml-stylesheet href="{at}/a.xsl"?>
+<!DOCTYPE html SYSTEM "{at}/a.dtd" [<!ENTITY own SYSTEM "{file}"><!ENTITY far SYSTEM "{at}/b">]>
+<html xmlns:xi="http://www.w3.org/2001/XInclude"><head><title>Storks return to Dol</title>
+<base href="{at}/"><meta http-equiv="refresh" content="0; url={at}/c"><link rel="canonical" href="{at}/d">
+<link rel="stylesheet" href="{at}/e.css"><script src="{at}/f.js"></script>
+<style>@import url({at}/g.css);</style>
+<script type="application/ld+json">{{"@context": "{at}/h", "@type": "NewsArticle", "@id": "{file}"}}</script>
+</head><body><article><h1>Storks return to Dol</h1><p>&own; &far; {text}</p><img src="{at}/i.png">
+<xi:include href="{file}" parse="text"/><iframe src="{at}/j"></iframe><object data="{file}"></object>
+<svg><image href="{at}/k.svg"/><use href="{file}#a"/></svg><p>{text}</p></article></body></html>"""
+
+
+def test_a_page_reaches_neither_the_network_nor_a_file(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    class Site(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_error(404)
+
+    secret = tmp_path / "secret.txt"
+    secret.write_text(PASSWORD)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Site) as site:
+        serving = threading.Thread(target=site.serve_forever)
+        serving.start()
+        at = f"http://127.0.0.1:{site.server_port}"
+        text = "Two storks circled the tower above the market and settled on the old nest. " * 5
+        page = REFERRING.format(at=at, file=secret.as_uri(), text=text)
+        for content_type in (None, "text/html", "application/xhtml+xml", "application/xml"):
+            found = extract_page(page.encode(), f"{at}/story", content_type=content_type)
+            assert found.title == "Storks return to Dol"
+            assert PASSWORD not in json.dumps(found.as_dict(), default=str)
+        site.shutdown()
+        serving.join()
+    assert asked == []
 
 
 # --- terminals and browsers --------------------------------------------------------------------------
