@@ -92,6 +92,27 @@ def test_every_command_line_in_the_docs_is_understood(page: Path) -> None:
             pytest.fail(f"broadsheet {line}: {error.message}")
 
 
+PROMISING = [ROOT / "SECURITY.md", ROOT / "docs" / "reliability.md"]
+
+
+@pytest.mark.parametrize("page", PROMISING, ids=lambda page: page.name)
+def test_the_tests_and_commands_that_promises_name_are_there(page: Path) -> None:
+    promises = [
+        line for line in page.read_text().splitlines() if re.match(r"\| (?!--- |promise |measure )", line)
+    ]
+    assert len(promises) > 20
+    for line in promises:
+        named = re.findall(r"`(test_\w+\.py)::(test_\w+)`", line)
+        scripts = re.findall(r"`python ([^\s`]+)", line)
+        assert named or scripts, line
+        for file, test in named:
+            assert f"\ndef {test}(" in (ROOT / "tests" / file).read_text(), f"{file}::{test}"
+        for script in scripts:
+            assert (ROOT / script).is_file(), script
+        others = re.sub(r"`(?:test_\w+\.py::test_\w+|python [^`]*)`", "", line)
+        assert "test_" not in others, line
+
+
 def test_every_setting_is_explained() -> None:
     names = set()
     for package in ("schemas", "tasks", "flows"):
