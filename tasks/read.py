@@ -18,9 +18,10 @@ from typing import Any, Literal
 import orjson
 from fastwarc.warc import WarcRecord, WarcRecordType
 
-from schemas.errors import DamagedInput, InputError, PageError, PageTooLarge, UnknownRecord
+from schemas.errors import DamagedInput, InputError, PageError, PageOutOfMemory, PageTooLarge, UnknownRecord
 from schemas.records import Ignored, Kind, Limits, Page, Part, Rejection, Selection
-from tasks.fields.urls import matches_domain
+from tasks.clean import plain
+from tasks.fields.urls import MAX_LENGTH, matches_domain
 from tasks.inputs.containers import Record, Stream, record_limit, take_record, unpack_records
 from tasks.inputs.path_pattern import PathFacts, read_path
 from tasks.inputs.storage import name_of, open_input, sentence
@@ -36,6 +37,7 @@ _KEYS = ("html", "text", "url", "fetched_at", "source", "content_type")
 _MEDIA: dict[str, Kind] = {"text/html": "html", "application/xhtml+xml": "html", "text/plain": "text"}
 _MARKUP = re.compile(rb"[\s\xef\xbb\xbf]*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
 _SNIFFED_BYTES = 512
+_LONGEST_NAME = 200
 _STEP_BYTES = 256 * 1024
 _GZIP = b"\x1f\x8b\x08"
 _DECODING: tuple[Literal["all", "transfer", "content", "none"], ...] = ("all", "transfer", "content", "none")
@@ -51,7 +53,11 @@ def read_part(part: Part, selection: Selection, limits: Limits) -> Iterator[Foun
     number = part.first_record
     try:
         for record in read_records(part, limits):
-            yield reader.read(record, number)
+            try:
+                found = reader.read(record, number)
+            except MemoryError:
+                found = reader.exhausted(record, number)
+            yield found
             number += 1
     except (InputError, OSError) as error:
         yield reader.unread(error, number)
@@ -145,6 +151,11 @@ class _Reader:
         known = error if isinstance(error, InputError) else InputError(sentence(error))
         return self._reject(known, number, None)
 
+    def exhausted(self, record: Record, number: int) -> Rejection:
+        """Return the quarantine entry of a record that takes more memory than there is."""
+        error = PageOutOfMemory(f"{record.size} bytes that take too much memory to be read")
+        return self._reject(error, number, record.content)
+
     def _line(self, record: Record, number: int) -> Found:
         if not record.whole:
             # What it says of itself is out of reach, so no selection can leave it out unseen.
@@ -221,9 +232,9 @@ class _Reader:
         page = Page(
             content,
             kind,
-            url=url,
+            url=url if url and len(url) <= MAX_LENGTH else None,
             fetched_at=fetched_at or self._facts.fetched_at,
-            source=self._selection.source or source or self._facts.source,
+            source=self._selection.source or _name(source) or _name(self._facts.source),
             content_type=content_type,
             origin_uri=self._part.input.uri,
             origin_record=number,
@@ -267,7 +278,7 @@ class _Reader:
             url=page.url if page else None,
             kind=page.kind if page else None,
             fetched_at=page.fetched_at if page else self._facts.fetched_at,
-            source=page.source if page else self._selection.source or self._facts.source,
+            source=page.source if page else self._selection.source or _name(self._facts.source),
             content_type=page.content_type if page else None,
             content=content,
         )
@@ -343,13 +354,21 @@ def _payload(record: Record, most: int) -> tuple[bytes, int]:
         if content.startswith(_GZIP):  # sent as `x-gzip`, or stored without saying so
             with suppress(zlib.error):
                 content = bytearray(zlib.decompressobj(wbits=31).decompress(content, most + 1))
-        return bytes(content[: most + 1]), len(content)
+        size = len(content)
+        del content[most + 1 :]
+        return bytes(content), size
     return b"", 0
 
 
 def _string(value: object) -> str | None:
     """A text that says something, without the surrogates that no text may have."""
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) and value else None
+
+
+def _name(stated: str | None) -> str | None:
+    """What can be the name of a source: one line, and no longer than names are."""
+    name = plain(stated[: 2 * _LONGEST_NAME]) if stated else ""
+    return name if 0 < len(name) <= _LONGEST_NAME else None
 
 
 def _media(kind: Kind) -> str:

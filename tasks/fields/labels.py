@@ -11,6 +11,8 @@ from tasks.fields.people import is_name
 
 MOST_HEADLINES = 1_000
 """Sidebar headlines kept of one page, the first ones. Pages with more are archives or hostile."""
+LONGEST_SECTION = 200
+"""Characters; what is longer names no section."""
 _LABEL_LENGTH = 60
 _HEADLINE_LENGTH = 400
 _BRACKETS = "【】《》〔〕[]()■◆●▼◎ "

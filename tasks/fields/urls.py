@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 MAX_LENGTH = 4096
 """Characters; what is longer is no address but data."""
 
+_LONGEST_HOST = 253
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _CONTROL = re.compile(r"[\x00-\x20\x7f]+")
 _HOST = re.compile(r"[^\s\x00-\x20\x7f<>\"'(),/:;?@\[\\\]^`{|}%#]+|\[[0-9a-fA-F:.]+\]")
@@ -50,7 +51,8 @@ def absolute(href: str | None, base: str | None = None) -> str | None:
         parts = urlsplit(urljoin(base, href) if base and len(base) <= MAX_LENGTH else href)
     except ValueError:
         return None
-    return urlunsplit(parts) if _is_web(parts) else None
+    found = urlunsplit(parts) if _is_web(parts) else ""
+    return found if 0 < len(found) <= MAX_LENGTH else None
 
 
 def normalise(url: str) -> str:
@@ -165,7 +167,7 @@ def _is_web(parts: SplitResult) -> bool:
         return False
     authority = parts.netloc.rpartition("@")[2]
     name = authority if authority.endswith("]") else re.sub(r":\d*$", "", authority)
-    return _HOST.fullmatch(name) is not None and name.strip(".") != ""
+    return len(name) <= _LONGEST_HOST and _HOST.fullmatch(name) is not None and name.strip(".") != ""
 
 
 def _authority(parts: SplitResult) -> str:

@@ -13,6 +13,7 @@ from datetime import datetime
 from tasks.clean import letters
 from tasks.fields.agencies import find_agency
 from tasks.fields.dates import ParsedDate, find_date
+from tasks.fields.labels import LONGEST_SECTION
 from tasks.fields.lexicon import words
 from tasks.fields.outlets import strip_outlet
 from tasks.fields.people import split_authors
@@ -40,7 +41,7 @@ _SECTION = (
     "article:section", "og:article:section", "section", "parsely-section", "cxenseparse:section",
     "articlesection", "dc.subject",
 )  # fmt: skip
-_LONGEST_SECTION = 40
+_LONGEST_CRUMB = 40
 _URL_DATE = re.compile(
     r"/(20\d\d|199\d)[/-](\d{1,2})[/-](\d{1,2})(?=[/_-]|$)|/(20\d\d)(0[1-9]|1[0-2])([0-2]\d|3[01])(?=[/_-]|$)"
 )
@@ -68,7 +69,8 @@ def choose_title(data: Metadata, shown: str | None) -> tuple[str | None, str]:
         if folded := letters(text):
             votes[folded] += _WEIGHTS[source]  # type: ignore[assignment]
     if not votes:
-        return data.first("twitter:title"), "meta"
+        title = data.first("twitter:title")
+        return (title[:LONGEST_TITLE].rstrip() if title else None), "meta"
     best = max(votes, key=votes.__getitem__)
     return next((text, source) for source, text in trimmed.items() if letters(text) == best)
 
@@ -203,13 +205,12 @@ def choose_authors(data: Metadata, bylines: Sequence[str], datelines: Sequence[s
 def choose_section(data: Metadata, titles: Sequence[str]) -> tuple[str | None, str]:
     """The innermost rubric: last breadcrumb that is not the article itself, else the declared section."""
     own = set(map(letters, titles)) | {""}
-    crumbs = [crumb for crumb in data.crumbs if letters(crumb) not in own and len(crumb) <= _LONGEST_SECTION]
+    crumbs = [crumb for crumb in data.crumbs if letters(crumb) not in own and len(crumb) <= _LONGEST_CRUMB]
     if len(crumbs) > 1:
         return crumbs[-1], "jsonld"
-    if section := data.text("articleSection"):
-        return section, "jsonld"
-    if section := data.first(*_SECTION):
-        return section, "meta"
+    for source, section in (("jsonld", data.text("articleSection")), ("meta", data.first(*_SECTION))):
+        if section and len(section) <= LONGEST_SECTION:
+            return section, source
     return None, ""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from tasks.fields.urls import absolute, registrable_domain
+from tasks.fields.urls import MAX_LENGTH, absolute, registrable_domain
 
 NOT_PAGES = ("#", "javascript:", "mailto:", "tel:", "data:")
 """Targets that are no page at all."""
@@ -53,7 +53,7 @@ class Site:
     def story(self, href: str) -> str | None:
         """The absolute address (as written if the page has none) if it may be another story, else None."""
         target = absolute(href, self._url) if self._url else href
-        if target is None:
+        if target is None or len(target) > MAX_LENGTH:
             return None
         if self._domain is not None and registrable_domain(target) != self._domain:
             return None

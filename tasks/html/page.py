@@ -44,6 +44,8 @@ _DAY = re.compile(r"\d.*(?:19|20)\d\d|(?:19|20)\d\d.*\d")
 _COMMENTS = re.compile(r"comment|respond|(?<![a-z])repl(?:y|ies)(?![a-z])")
 _MUCH_MORE = 1.4
 """A declared text this many times longer than what is shown stands behind a paywall."""
+_LONGEST_SUMMARY = 5_000
+"""Characters; what is longer is the text itself or data."""
 _ABOVE, _BELOW = 6, 12
 """Blocks before the heading and after it, before the body, that may show date, authors, reading time."""
 
@@ -360,15 +362,16 @@ def _body(data: Metadata, shown: _Shown) -> tuple[list[str], str]:
 
 def _summary(data: Metadata, shown: _Shown, body: list[str]) -> tuple[str | None, str]:
     """The standfirst on the page, else the declared description unless it only repeats the text."""
-    if shown.standfirst:
-        return " ".join(shown.standfirst), "dom"
+    standfirst = " ".join(shown.standfirst)
+    if 0 < len(standfirst) <= _LONGEST_SUMMARY:
+        return standfirst, "dom"
     opening = letters(" ".join(body[:3]))
     for source, text in (
         ("jsonld", data.text("description")),
         ("opengraph", data.first("og:description")),
         ("meta", data.first("description")),
     ):
-        if text and len(text) >= 20 and letters(text)[:60] not in opening:
+        if text and 20 <= len(text) <= _LONGEST_SUMMARY and letters(text)[:60] not in opening:
             return text, source
     return None, ""
 

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from tasks.fields.agencies import find_agency
 from tasks.fields.captions import split_credit, strip_credit
 from tasks.fields.dates import ParsedDate, find_dates
-from tasks.fields.labels import label_text, strip_decoration
+from tasks.fields.labels import LONGEST_SECTION, label_text, strip_decoration
 from tasks.fields.lexicon import alternation, fold, start, words
 from tasks.fields.outlets import strip_outlet
 from tasks.fields.people import is_name, split_authors
@@ -347,7 +347,7 @@ def find_section(rows: Sequence[Row], top: int, title: str | None) -> str | None
                 for part in crumbs
                 if not own or (own not in fold(part) and not own.startswith(fold(part)[:24].ljust(24)))
             ]
-            if len(crumbs) > 1:
+            if len(crumbs) > 1 and len(crumbs[-1]) <= LONGEST_SECTION:
                 return crumbs[-1]
     run: list[Row] = []
     for index in range(top - 1, max(-1, top - 8), -1):
@@ -357,6 +357,7 @@ def find_section(rows: Sequence[Row], top: int, title: str | None) -> str | None
         if (
             row.kind in (Kind.CATEGORY, Kind.SHORT, Kind.LABEL)
             and word_count(row.text) <= 4
+            and len(row.text) <= LONGEST_SECTION
             and not row.folded[:1].isdigit()
         ):
             run.append(row)

@@ -15,7 +15,7 @@ from itertools import pairwise
 from typing import Any
 
 from schemas.records import Extraction, Headline
-from tasks.clean import Line, text_lines
+from tasks.clean import Line, html_text, text_lines
 from tasks.fields.agencies import find_agency
 from tasks.fields.captions import split_credit
 from tasks.fields.dates import ParsedDate, find_date
@@ -214,7 +214,7 @@ def _assemble(
         ends = body[0][:_DATELINE], body[-1][-_DATELINE // 2 :]
         named = (find_agency(found.group()) for end in ends for found in _ENCLOSED.finditer(end))
         agency = next(filter(None, named), None)
-    title = head.title or (clean_title(str(pasted["headline"])) if pasted.get("headline") else None)
+    title = head.title or _pasted_title(pasted.get("headline"))
     length = sum(map(len, body))
     return Extraction(
         is_article=True,
@@ -336,6 +336,7 @@ def _teasers(rows: Sequence[Row]) -> int:
 
 _JSON_START = re.compile(r"(?:\[\s*)?\{\s*\"@(?:context|type|graph|id)\"")
 _MOST_JSON = 5
+_LONGEST_TITLE = 1_000
 
 
 def pasted_json(text: str) -> tuple[dict[str, Any], str]:
@@ -351,7 +352,8 @@ def pasted_json(text: str) -> tuple[dict[str, Any], str]:
         except (ValueError, RecursionError):
             break
         text = text[: found.start()] + "\n" + text[end:]
-        for entry in value if isinstance(value, list) else value.get("@graph", [value]):
+        entries = value.get("@graph", value) if isinstance(value, dict) else value
+        for entry in entries if isinstance(entries, list) else [entries]:
             if isinstance(entry, dict) and ("headline" in entry or "datePublished" in entry):
                 article = article or entry
     return article, text
@@ -361,6 +363,11 @@ def _pasted_date(value: object) -> ParsedDate | None:
     return (
         find_date(re.sub(r"(T\d\d:\d\d):00(?:\.0+)?(?!\d)", r"\1", value)) if isinstance(value, str) else None
     )
+
+
+def _pasted_title(value: object) -> str | None:
+    text = html_text(value[:_LONGEST_TITLE]) if isinstance(value, str) else ""
+    return clean_title(text) or None
 
 
 def _pasted_names(value: object) -> list[str]:

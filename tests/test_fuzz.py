@@ -1,0 +1,70 @@
+"""Made-up pages and inputs: what must hold of every one of them. scripts/fuzz.py makes more of them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import fuzzing
+import pytest
+from fuzzing import CASES, Case, CutCase, InputCase, PageCase, check, from_json, to_json
+from hypothesis import HealthCheck, Phase, given, settings
+
+EXAMPLES = {"pages": 150, "inputs": 250, "cuts": 80}
+
+
+@pytest.mark.parametrize("kind", CASES)
+def test_what_is_promised_holds(kind: str) -> None:
+    @settings(
+        max_examples=EXAMPLES[kind],
+        derandomize=True,
+        deadline=None,
+        database=None,
+        phases=(Phase.generate, Phase.shrink),
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(CASES[kind])
+    def run(case: Case) -> None:
+        check(case)
+
+    run()
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        PageCase('{"@type": "NewsArticle", "@graph": null}'),
+        PageCase('{"@type": "NewsArticle", "@graph": 7, "headline": ["a", {}]}'),
+        InputCase(
+            ".jsonl", b'{"text": "x", "source": " \\t "}\n{"text": "x", "source": "' + b"x" * 9_000 + b'"}'
+        ),
+        InputCase(".jsonl", b'{"text": "x", "url": "https://a.example/' + b"x" * 9_000 + b'"}'),
+    ],
+)
+def test_what_once_failed(case: Case) -> None:
+    check(case)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        PageCase("\ud800\0", "https://a.example/", None, datetime(2025, 5, 17, tzinfo=UTC)),
+        PageCase(b"\xff\0", None, "text/html"),
+        InputCase(".wet.zst", bytes(range(256)), 100),
+        CutCase(".jsonl", b"{}\n", 1),
+    ],
+)
+def test_a_saved_case_is_read_as_it_was(case: Case) -> None:
+    assert from_json(to_json(case)) == case
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [("title", "two\nlines"), ("section", "s" * 300), ("authors", [""]), ("body", ["\ud800"])],
+)
+def test_a_broken_promise_is_noticed(monkeypatch: pytest.MonkeyPatch, name: str, wrong: object) -> None:
+    page = next(page for page in fuzzing.real_pages() if b"<article" in page)
+    found = fuzzing.extract_page(page)
+    changed = {**found.as_dict(), "headlines": found.headlines, name: wrong}
+    monkeypatch.setattr(fuzzing, "extract_page", lambda *_, **__: type(found)(**changed))
+    with pytest.raises(AssertionError):
+        check(PageCase(page))
