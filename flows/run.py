@@ -36,7 +36,7 @@ from tasks.keep import Keeper
 from tasks.ledger import finish_dead_runs, finish_run, run_headlines, run_totals, shown_alive, start_run
 from tasks.pool import ExtractionPool
 from tasks.postgres.database import open_database
-from tasks.postgres.patience import Patience
+from tasks.postgres.patience import Patience, patient
 from tasks.postgres.quarantine import Chosen, QuarantineCount, count_quarantine, replayed
 from tasks.recover import Unavailable
 from tasks.replay import Retried
@@ -119,7 +119,7 @@ def run(
             again = replayed(engine, tally.retried, run_id) if tally.retried else None
             report = tally.close(run_totals(engine, run_id).counts, headlines, again, max_quarantine)
             if report.counts.quarantined:
-                reasons = count_quarantine(engine, Chosen(run_id=run_id))
+                reasons = patient(count_quarantine)(engine, Chosen(run_id=run_id))
             finish_run(engine, run_id, report)
         except (KeyboardInterrupt, TerminationSignal) as interruption:
             report = _interrupted(engine, tally, interruption)

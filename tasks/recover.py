@@ -28,6 +28,7 @@ from tasks.inputs.storage import is_remote, path_of
 from tasks.ledger import KnownParts
 from tasks.plan import Known, format_of, plan
 from tasks.postgres.kept import read_kept_pages
+from tasks.postgres.patience import patient
 from tasks.read import Found, read_part, read_records
 
 _LIMITS = Limits()
@@ -91,6 +92,7 @@ def recover(
     yield from ((page, None) for pages in kept.values() for page in pages)
 
 
+@patient
 def selections(engine: Engine, uri: str) -> list[Selection]:
     """The ways in which an input was read, in their order; the default one where it was not loaded."""
     read = (
@@ -124,12 +126,19 @@ def _selection(parameters: Mapping[str, Any]) -> Selection:
     )
 
 
-def input_name(uri: str) -> str | None:
-    """What the planner knows an input by; None where no input is there any more."""
+def input_name(uri: str, *, linked: bool) -> str | None:
+    """What the planner knows an input by; None where no input is there any more.
+
+    Args:
+        linked: whether it may be behind a link. The planner follows one that is named, and here it may be
+            newer than the name: only what is compared with a known digest may come from behind it.
+    """
     if is_remote(uri):
         return uri
     path = str(path_of(uri))
-    return path if os.path.exists(path) else None  # noqa: PTH110  never raises
+    if not os.path.exists(path):  # noqa: PTH110  never raises
+        return None
+    return path if linked or os.path.realpath(path) == path else None
 
 
 def batch_pages(batch: Batch, keys: Set[bytes]) -> Iterator[Page]:
@@ -224,7 +233,7 @@ def _from_origin(
 
 def _records(engine: Engine, uri: str, wanted: Set[int], way: Selection) -> Iterator[tuple[int, Record]]:
     """The records wanted of an input, which is read up to the last of them or to where it is damaged."""
-    name, last = input_name(uri), max(wanted)
+    name, last = input_name(uri, linked=True), max(wanted)
     if name is None or os.path.isdir(name):  # noqa: PTH112  a directory names other inputs
         return
     known = None if _holds_one_page(uri) else KnownParts(engine)

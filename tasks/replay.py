@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from itertools import chain
+from typing import Any
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, Row, func, select
 
 from schemas.errors import ConfigError, PageTooLarge
 from schemas.records import Batch, Input, KnownPart, Page, Part, Selection, Skipped, Unmatched
@@ -16,6 +17,7 @@ from schemas.tables import QuarantineEntry
 from tasks.archive import Archive
 from tasks.ledger import KnownParts
 from tasks.plan import BATCH_BYTES, BATCH_PAGES, Known, pack, plan
+from tasks.postgres.patience import patient
 from tasks.postgres.quarantine import Chosen, waiting_ids
 from tasks.recover import LostPage, input_name, recover, selections
 
@@ -44,7 +46,7 @@ def replay(
     Raises:
         ConfigError: at once, when an id that is given names no entry.
     """
-    return _replay(engine, archive, selection, waiting_ids(engine, chosen))
+    return _replay(engine, archive, selection, patient(waiting_ids)(engine, chosen))
 
 
 def _replay(
@@ -53,9 +55,7 @@ def _replay(
     for start in range(0, len(ids), ENTRIES_AT_ONCE):
         asked = ids[start : start + ENTRIES_AT_ONCE]
         yield Retried(tuple(asked))
-        statement = select(*_COLUMNS, QuarantineEntry.reason).where(QuarantineEntry.id == func.any(asked))
-        with engine.connect() as connection:
-            entries = connection.execute(statement.order_by(QuarantineEntry.id)).all()
+        entries = _entries(engine, asked)
         lost = [LostPage(*entry[:-1]) for entry in entries if entry.digest is not None]
         found = (page for _, page in recover(engine, archive, lost, selection) if page is not None)
         yield from in_batches(found, selection)
@@ -69,6 +69,14 @@ def _replay(
         for way, rests in unread.items():
             parts = chain.from_iterable(map(_planned, rests))
             yield from (batch for batch in pack(parts, way) if isinstance(batch, Batch))
+
+
+@patient
+def _entries(engine: Engine, ids: Sequence[int]) -> Sequence[Row[Any]]:
+    """The columns of these entries: those of a lost page, and the reason."""
+    statement = select(*_COLUMNS, QuarantineEntry.reason).where(QuarantineEntry.id == func.any(list(ids)))
+    with engine.connect() as connection:
+        return connection.execute(statement.order_by(QuarantineEntry.id)).all()
 
 
 def in_batches(pages: Iterable[Page], selection: Selection) -> Iterator[Batch]:
@@ -89,7 +97,7 @@ def in_batches(pages: Iterable[Page], selection: Selection) -> Iterator[Batch]:
 
 def _planned(rest: _Rest) -> Iterator[Part | Skipped | Unmatched]:
     """What the ledger lacks of an input from where reading ended; nothing of one that is gone."""
-    name = input_name(rest.uri)
+    name = input_name(rest.uri, linked=False)  # whatever is there now is read
     if name is not None:
         with suppress(ConfigError):
             yield from plan([name], replace(rest.way, path_pattern=None), rest)

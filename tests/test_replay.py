@@ -6,6 +6,7 @@ import dataclasses
 import gzip
 import os
 import random
+import re
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
@@ -13,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import psycopg
 import pytest
 from captures import load, rows
 from inputs import RECORDS, STORED, html, warc_page, warc_record
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, event, text
 
 from schemas.errors import ConfigError, LoadError
 from schemas.records import Batch, Counts, Rejection, Replayed, Selection
@@ -199,6 +201,25 @@ def test_a_record_too_large_to_keep_is_tried_alone(tmp_path: Path, newsroom: New
     assert newsroom.replay() == (Counts(read=1, unchanged=1), Replayed(loaded=(1,)))
 
 
+@pytest.mark.parametrize("linked", ["landing/a.warc", "landing"])
+def test_no_link_that_was_put_there_later_is_followed(
+    tmp_path: Path, newsroom: Newsroom, linked: str
+) -> None:
+    """What could not be read has no digest: anything would be taken for it."""
+    other = tmp_path / "other" / "a.warc"
+    other.parent.mkdir()
+    other.write_bytes(warc_page(1))
+    path, link = tmp_path / "landing" / "a.warc", tmp_path / linked
+    note(newsroom, "unreadable", path.as_uri(), 0)
+    link.parent.mkdir(exist_ok=True)
+    link.symlink_to(other if linked.endswith("warc") else other.parent)
+    assert newsroom.replay() == (Counts(), Replayed(unavailable=(1,)))
+    link.unlink()
+    path.parent.mkdir(exist_ok=True)
+    other.rename(path)
+    assert newsroom.replay() == (Counts(read=1, loaded=1), Replayed(loaded=(1,)))
+
+
 def note(newsroom: Newsroom, reason: str, uri: str, record: int) -> None:
     """Enter something that could not be read, as a batch with nothing else does."""
     load(newsroom.engine, Rejection(reason, "read", "could not be read", uri, record))
@@ -222,6 +243,15 @@ def test_pages_come_back_from_their_input(tmp_path: Path, newsroom: Newsroom, ki
     keys = rows(newsroom.engine, "SELECT id, key FROM pages")
     assert all(page is not None and (lost.id, page.key) in keys for lost, page in found.items())
     assert {page.content_type for page in found.values() if page} == {"text/html; charset=utf-8"}
+
+
+def test_known_bytes_come_back_from_behind_a_link(tmp_path: Path, newsroom: Newsroom) -> None:
+    path = lines(tmp_path / "a.jsonl", *map(story, range(3)))
+    newsroom.ingest(path)
+    path.rename(tmp_path / "moved.jsonl")
+    path.symlink_to(tmp_path / "moved.jsonl")
+    found = dict(recover(newsroom.engine, newsroom.archive, stored_pages(newsroom.engine)))
+    assert len(found) == 3 and None not in found.values()
 
 
 def test_an_input_that_changed_has_only_the_pages_that_stayed(tmp_path: Path, newsroom: Newsroom) -> None:
@@ -265,6 +295,41 @@ def stored_pages(engine: Engine, where: str = "true") -> list[LostPage]:
         LostPage(*row)
         for row in rows(engine, f"SELECT {columns} FROM pages WHERE {where} ORDER BY origin_record")
     ]
+
+
+# --- a database that goes away -------------------------------------------------------------------------
+
+
+def test_planning_outlives_cut_connections(
+    tmp_path: Path, newsroom: Newsroom, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each statement loses its connection once."""
+    path = lines(tmp_path / "a.jsonl", {"mystery": "x"}, {"html": BROKEN}, story(1))
+    newsroom.ingest(path)
+    note(newsroom, "unreadable", path.as_uri(), 2)
+    shutil.rmtree(newsroom.archive._directory)
+    planned = list(replay(newsroom.engine, newsroom.archive, Selection()))
+    lines(path, {"mystery": "y"})  # kept files are asked, too
+    changed = list(replay(newsroom.engine, newsroom.archive, Selection()))
+    cut, url = set[str](), str(settings.database_url).replace("+psycopg", "")
+
+    def cut_once(used: Connection, _cursor: object, statement: str, *_rest: object) -> None:
+        if statement not in cut:
+            cut.add(statement)
+            assert isinstance(used.connection.dbapi_connection, psycopg.Connection)
+            other.execute(
+                "SELECT pg_terminate_backend(%s)", [used.connection.dbapi_connection.info.backend_pid]
+            )
+
+    with psycopg.connect(url, autocommit=True) as other:
+        event.listen(newsroom.engine, "before_cursor_execute", cut_once)
+        again = list(replay(newsroom.engine, newsroom.archive, Selection()))
+        event.remove(newsroom.engine, "before_cursor_execute", cut_once)
+    assert again == changed != planned
+    assert {"quarantine", "parts", "kept_pages"} <= {
+        name for statement in cut for name in re.findall(r"FROM (\w+)", statement)
+    }
+    assert "The database is back." in caplog.text
 
 
 # --- choosing --------------------------------------------------------------------------------------------

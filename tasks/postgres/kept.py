@@ -11,8 +11,10 @@ from schemas.records import BatchResult, Page, Spooled
 from schemas.tables import KeptFile, KeptPage, QuarantineEntry, StoredPage
 from tasks.keep import KeptAt, Published, read_kept
 from tasks.postgres.errors import translated_errors
+from tasks.postgres.patience import patient
 
 
+@patient
 def find_kept(engine: Engine, digests: Collection[bytes]) -> dict[bytes, KeptAt]:
     """Where the bytes with these digests are; those that are not kept are left out."""
     statement = (

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Engine, func, select, update
 from schemas.errors import ConfigError
 from schemas.records import Replayed
 from schemas.tables import QuarantineEntry
+from tasks.postgres.patience import patient
 from tasks.postgres.query import fetch, row_id
 from tasks.postgres.rows import storable
 
@@ -207,6 +208,7 @@ def dismiss(engine: Engine, chosen: Chosen) -> list[int]:
     return ids
 
 
+@patient
 def replayed(engine: Engine, ids: Sequence[int], run_id: int) -> Replayed:
     """What became of entries that a run has tried again."""
     entry = QuarantineEntry
