@@ -50,10 +50,11 @@ from schemas.settings import Settings
 from tasks.plan import plan
 from tasks.postgres.database import open_database, upgrade
 from tasks.postgres.embedded import use_embedded
+from tasks.postgres.kept import read_kept_pages
 from tasks.read import read_part
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "tests"))
-from content import Content, checksum, content, differences
+from content import checksum, content, differences
 
 COMMAND = Path(sys.executable).with_name("broadsheet")
 RUN_SECONDS = 240
@@ -76,6 +77,8 @@ SUMS_OF_TWO = ("loaded", "updated_or_duplicate", "non_article", "sightings")
 """What does not count twice when two runs read the same."""
 ORIGINS = ("pages.origin_uri", "pages.origin_record")
 """Of a page that several inputs hold, the first one met: checked by itself."""
+ENDED = {"Completed", "Partial", "Cancelled", "Crashed", "Failed"}
+"""Names of Prefect's states for a run that is over."""
 TRIES = ("quarantine.attempts",)
 """Two runs that read the same try it twice."""
 
@@ -128,6 +131,17 @@ class Start:
     workers_from: float = 0.0
     workers_until: float = 0.0
 
+    def while_it_works(self, chance: random.Random) -> float:
+        """A moment between the first sight of its workers and the last."""
+        return chance.uniform(self.workers_from, self.workers_until)
+
+    def was_faster(self, run: Ingest) -> None:
+        """Draw earlier moments from now on: a run that has ended just now took less time."""
+        share = min(1.0, (time.monotonic() - run.begun) / self.seconds)
+        self.seconds *= share
+        self.workers_from *= share
+        self.workers_until *= share
+
 
 # --- processes --------------------------------------------------------------------------------------------
 
@@ -141,7 +155,7 @@ class Ingest:
         self._output = tempfile.TemporaryFile()  # noqa: SIM115  lives as long as this
         self.begun = time.monotonic()
         self.process = subprocess.Popen(
-            [COMMAND, "ingest", "--quiet", *map(str, landing_zone)],
+            [COMMAND, "ingest", "--quiet", "--keep-pages", _kept(environment), *map(str, landing_zone)],
             env={**environment, name: value},
             stdin=subprocess.DEVNULL,
             stdout=self._output,
@@ -176,6 +190,11 @@ class Ingest:
         return sorted(process for process, command in self.processes().items() if "tasks.worker" in command)
 
 
+def _kept(environment: Mapping[str, str]) -> Path:
+    """Where runs with this home keep the bytes of all pages."""
+    return Path(environment["BROADSHEET_HOME"]) / "kept"
+
+
 def _all_processes() -> Iterator[tuple[int, list[bytes], str]]:
     """Id, environment and command line of each process that is no zombie."""
     for place in Path("/proc").iterdir():
@@ -200,9 +219,12 @@ class Postgres:
         self._numbers = count(1)
 
     def copy(self, template: str = "template0") -> str:
-        """Make a database; return its name."""
+        """Make a database; return its name.
+
+        Copied by files: in one copied through the log, sequences fall back when the server crashes.
+        """
         name = f"broadsheet_kill_{os.getpid()}_{next(self._numbers)}"
-        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
         return name
 
     def drop(self, name: str) -> None:
@@ -316,7 +338,7 @@ class Harness:
         self._server = server
         self._prefect = prefect
         self._seed = options.seed
-        self.landing_zone = make_landing_zone(place / "pages", options.copies)
+        self.landing_zone = make_landing_zone(place / "pages", options.copies)[: options.days]
         self._origins = _pages_at_origins(self.landing_zone)
         empty, half = server.copy(), server.copy()
         for database in (empty, half):
@@ -327,34 +349,32 @@ class Harness:
         Ingest(
             self.landing_zone[: len(self.landing_zone) // 2], self._environment(half, self._half.home)
         ).wait()
-        self._run_clean(options.at_once)
+        self._run_clean()
 
-    def _run_clean(self, at_once: int) -> None:
-        """Run without disturbance, as many at once as trials will be; the first one is the reference."""
-        self.reference: Content = {}
+    def _run_clean(self) -> None:
+        """Run undisturbed from both starts at once; what the empty database holds then is the reference."""
+        runs = []
         for start in (self._empty, self._half):
-            runs = []
-            for _ in range(at_once):
-                database, home = self._server.copy(start.database), self._copied(start.home)
-                run = Ingest(self.landing_zone, self._environment(database, home))
-                runs.append((run, database, home))
-            seen = []
-            while any(run.process.poll() is None for run, _, _ in runs):
-                if runs[0][0].workers():
-                    seen.append(time.monotonic() - runs[0][0].begun)
-                time.sleep(0.05)
-            start.seconds = time.monotonic() - runs[0][0].begun
-            if not seen:
-                raise SystemExit(f"A clean run has no workers: {runs[0][0].said()}")
-            start.workers_from, start.workers_until = seen[0], seen[-1]
-            for run, database, home in runs:
-                if not self.reference:
-                    self._refer_to(database, home, run)
-                trial = Trial("clean", 0)
-                self._compare(trial, database, home, run)
-                if trial.faults:
-                    raise SystemExit("Clean runs disagree:\n" + "\n".join(trial.faults[:DIFFERENCES_SHOWN]))
-                self._server.drop(database)
+            database, home = self._server.copy(start.database), self._copied(start.home)
+            run = Ingest(self.landing_zone, self._environment(database, home))
+            runs.append((start, run, database, home))
+        while any(run.process.poll() is None for _, run, _, _ in runs):
+            for start, run, _, _ in runs:
+                if run.process.poll() is None:
+                    start.seconds = time.monotonic() - run.begun
+                    if run.workers():
+                        start.workers_from = start.workers_from or start.seconds
+                        start.workers_until = start.seconds
+            time.sleep(0.05)
+        for _, run, database, home in runs:
+            if run is runs[0][1]:
+                self._refer_to(database, home, run)
+            trial = Trial("clean", 0)
+            self._compare(trial, database, home, run)
+            if trial.faults or not self.sums["read"]:
+                found = "\n".join(trial.faults[:DIFFERENCES_SHOWN])
+                raise SystemExit(f"Clean runs disagree, or load nothing: {run.said()}\n{found}")
+            self._server.drop(database)
 
     def _refer_to(self, database: str, home: Path, run: Ingest) -> None:
         """Compare with this database from now on."""
@@ -405,7 +425,7 @@ class Harness:
     ) -> None:
         environment = self._environment(database, home)
         run = Ingest(self.landing_zone, environment)
-        if not run.sleep_until(chance.random() * start.seconds):
+        if not self._reached(run, chance.random() * start.seconds, start):
             return
         run.process.kill()
         killed = time.monotonic()
@@ -443,15 +463,19 @@ class Harness:
         self, trial: Trial, chance: random.Random, start: Start, database: str, home: Path
     ) -> None:
         run = Ingest(self.landing_zone, self._environment(database, home))
-        span = start.workers_until - start.workers_from
-        run.sleep_until(start.workers_from + chance.random() * span)
+        wait = chance.random() * (start.workers_until - start.workers_from)
+        first_seen = 0.0
         while run.process.poll() is None:
-            if workers := run.workers():
+            workers, now = run.workers(), time.monotonic()
+            if workers and now - (first_seen := first_seen or now) >= wait:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(chance.choice(workers), signal.SIGKILL)
                     trial.stage = self._stage(database, start)
                 break
-            time.sleep(0.01)
+            if first_seen and not workers:  # it works for a shorter time than the clean run
+                start.workers_until = start.workers_from + now - first_seen
+                break
+            time.sleep(0.02)
         run.wait()
         self._check_gone(trial, run, time.monotonic())
         self._compare(trial, database, home, run)
@@ -459,7 +483,7 @@ class Harness:
     def stop(self, trial: Trial, chance: random.Random, start: Start, database: str, home: Path) -> None:
         environment = self._environment(database, home)
         run = Ingest(self.landing_zone, environment)
-        if not run.sleep_until(chance.random() * start.seconds):
+        if not self._reached(run, chance.random() * start.seconds, start):
             return
         run.process.terminate()
         asked = time.monotonic()
@@ -472,9 +496,9 @@ class Harness:
         if code not in (self.code, 128 + signal.SIGTERM, -signal.SIGTERM):
             trial.faults.append(f"exit code {code} on SIGTERM: {run.said()}")
         with self._engine(database) as engine, engine.connect() as connection:
-            states = connection.scalars(text("SELECT state FROM runs WHERE state = 'running'")).all()
-        if states:
-            trial.faults.append(f"SIGTERM leaves a run behind that is called running: {run.said()}")
+            states = set(connection.scalars(text("SELECT state FROM runs")))
+        if states - {"completed", "partial", "interrupted"}:
+            trial.faults.append(f"SIGTERM leaves runs behind in states {states}: {run.said()}")
         again = self._run_until_done(trial, environment)
         self._check_gone(trial, run, asked)
         self._compare(trial, database, home, again)
@@ -483,8 +507,7 @@ class Harness:
         self, trial: Trial, chance: random.Random, start: Start, database: str, home: Path
     ) -> None:
         run = Ingest(self.landing_zone, self._environment(database, home))
-        # Before it has opened the database, a run has nothing to survive.
-        if not run.sleep_until(start.workers_from + chance.random() * (start.seconds - start.workers_from)):
+        if not self._reached(run, start.while_it_works(chance), start):  # before, it has no database to lose
             return
         trial.stage = self._stage(database, start)
         self._server.kill_and_restart(pause=chance.uniform(0.5, 3))
@@ -495,7 +518,7 @@ class Harness:
         self, trial: Trial, chance: random.Random, start: Start, database: str, home: Path
     ) -> None:
         run = Ingest(self.landing_zone, self._environment(database, home))
-        if not run.sleep_until(start.workers_from + chance.random() * (start.seconds - start.workers_from)):
+        if not self._reached(run, start.while_it_works(chance), start):
             return
         trial.stage = self._stage(database, start)
         for _ in range(chance.randint(1, 4)):
@@ -516,6 +539,13 @@ class Harness:
         self._compare(trial, database, home, second, read_twice=True)
 
     # --- what came of it
+
+    def _reached(self, run: Ingest, moment: float, start: Start) -> bool:
+        """Wait for a moment of a run; False when the run is over before it."""
+        if run.sleep_until(moment):
+            return True
+        start.was_faster(run)
+        return False
 
     def _run_until_done(self, trial: Trial, environment: Mapping[str, str]) -> Ingest:
         while True:
@@ -556,8 +586,18 @@ class Harness:
                 text("SELECT flow_run_id, state FROM runs WHERE flow_run_id IS NOT NULL")
             )
             trial.flow_runs |= {str(flow_run): state for flow_run, state in runs.tuples()}
-        if (kept := _archived(home)) != self.archive:
-            faults.append(f"the archive differs in {sorted(kept ^ self.archive)}")
+            digests = set(connection.scalars(text("SELECT digest FROM pages")))
+        kept = {digest for digest, page in read_kept_pages(engine, digests) if page.digest == digest}
+        if kept != digests:
+            faults.append(f"the bytes of {len(digests - kept)} of {len(digests)} pages are not kept")
+        if left := [path.name for path in (home / "kept" / ".spool").iterdir() if path.name != "lock"]:
+            faults.append(f"spool files of runs that are over: {left}")
+        if trial.scenario != "alone":
+            states = prefect_states(self._prefect, list(trial.flow_runs))
+            if unended := states.keys() - ENDED:
+                faults.append(f"Prefect still calls runs that are over {sorted(unended)}")
+        if (archived := _archived(home)) != self.archive:
+            faults.append(f"the archive differs in {sorted(archived ^ self.archive)}")
 
     def _check_gone(self, trial: Trial, run: Ingest, since: float) -> None:
         """What the run started ends with it, if not at once."""
@@ -687,6 +727,7 @@ def options_from(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         "--only", action="append", metavar="SCENARIO:NUMBER", help="just this one, e.g. parent:31"
     )
     parser.add_argument("--copies", type=int, default=2, metavar="N", help="600 pages each (default 2)")
+    parser.add_argument("--days", type=int, default=14, metavar="N", help="the first N of 14 (default 14)")
     parser.add_argument("--at-once", type=int, default=2, metavar="N", help="trials at a time (default 2)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     return parser.parse_args(arguments)
