@@ -61,7 +61,7 @@ def choose_title(data: Metadata, shown: str | None) -> tuple[str | None, str]:
         "jsonld": data.text("headline"),
         "meta": data.title,
     }
-    given = {source: text[:LONGEST_TITLE] for source, text in candidates.items() if text}
+    given = {source: text[:LONGEST_TITLE].rstrip() for source, text in candidates.items() if text}
     site = letters(data.first("og:site_name", "application-name") or "")
     trimmed = {source: _trim_title(text, site, list(given.values())) for source, text in given.items()}
     votes: Counter[str] = Counter()
