@@ -299,7 +299,7 @@ def check_input(case: InputCase) -> None:
     assert result.read == len(result.pages) + len(result.rejections)
     for rejection in result.rejections:
         assert rejection.reason in PAGE_REASONS and rejection.reason != "extractor_error", rejection.detail
-        assert "Traceback" not in rejection.detail, rejection.detail
+        assert "Traceback" not in rejection.detail and len(rejection.detail) <= 2_000, rejection.detail
     for page in result.pages:
         check_rows(page)
 
