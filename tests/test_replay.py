@@ -487,7 +487,7 @@ def report(number: int) -> dict[str, str]:
     links = "".join(
         f'<li><a href="https://paper.example/h{n}">{text}</a></li>' for n, text in enumerate(said)
     )
-    unlikely = "".join(random.Random(number).choices("abcdefghijklmnopqrstuvwxyz0123456789", k=9000))
+    unlikely = "".join(random.Random(number).choices("abcdefghijklmnopqrstuvwxyz0123456789", k=4000))
     body = "".join(
         f"<p>{text}</p>"
         for text in (
