@@ -71,7 +71,8 @@ class Input:
     address: str = field(default="", repr=False)
     """What to open where it is not `uri`: a URL with its query, which no row may have, or a link's target."""
     version: str = ""
-    """What the object must still be when it is read: its ETag, generation or time of modification."""
+    """What it must still be when it is read: an object's ETag, generation or time of modification, a file's
+    device and inode."""
 
     @property
     def place(self) -> str:

@@ -25,6 +25,7 @@ from schemas.records import Batch, Format, Input, KnownPart, Limits, Part, Selec
 from tasks.inputs.containers import Record, Stream, pack_record, record_limit, take_record
 from tasks.inputs.path_pattern import PathFacts, compile_pattern, read_path
 from tasks.inputs.storage import (
+    file_version,
     is_ranged,
     is_remote,
     look_up,
@@ -331,7 +332,8 @@ def _found(path: str, status: os.stat_result, target: str = "") -> _Found:
     uri = uri_of(path)
     fingerprint = _fingerprint(uri, str(status.st_size), str(status.st_mtime_ns))
     kind, compression = format_of(path) or ("txt", "")
-    source = Input(uri, fingerprint, kind, compression, uri_of(target) if target else "")
+    address = uri_of(target) if target else ""
+    source = Input(uri, fingerprint, kind, compression, address, file_version(status))
     return _Found(source, status.st_size)
 
 

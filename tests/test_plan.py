@@ -202,6 +202,19 @@ def test_what_takes_a_files_place_after_planning_is_not_read(tmp_path: Path, nam
     assert (entry.reason, entry.content) == ("unreadable", None)
 
 
+@pytest.mark.parametrize("name", ["page.html", "pages.jsonl"])
+def test_a_directory_that_takes_anothers_place_is_no_way_out(tmp_path: Path, name: str) -> None:
+    for place in ("landing/daily", "secret"):
+        (tmp_path / place).mkdir(parents=True)
+        (tmp_path / place / name).write_bytes(json_line(0))
+    (part,) = parts(tmp_path / "landing")
+    (tmp_path / "landing/daily").rename(tmp_path / "daily")
+    (tmp_path / "landing/daily").symlink_to(tmp_path / "secret")
+    (entry,) = read_part(part, ALL, LIMITS)
+    assert isinstance(entry, Rejection)
+    assert (entry.reason, entry.content) == ("unreadable", None)
+
+
 def test_a_pattern_that_says_nothing_of_a_directory_is_refused(tmp_path: Path) -> None:
     for name in ("a.txt", "b.txt"):
         (tmp_path / name).touch()

@@ -160,14 +160,14 @@ def open_input(uri: str, version: str = "") -> BinaryIO:
 
     Args:
         uri: `file:///…`, `s3://…`, `gs://…` or `https://…`.
-        version: what the object must still be; "" for any.
+        version: what the file or object must still be; "" for any.
 
     Raises:
         OSError: a file cannot be opened, or is a link, a device, a pipe or a directory.
-        InputError: an object cannot be read (also raised by reading it).
+        InputError: a file or object is another one, or an object cannot be read (also raised by reading it).
     """
     if not is_remote(uri):
-        return _open_file(path_of(uri))
+        return _open_file(path_of(uri), version)
     return io.BufferedReader(_RemoteFile(uri, version), RANGE_BYTES)
 
 
@@ -254,12 +254,20 @@ def _store(uri: str) -> tuple[Store, str]:
     return store(kind), _name(uri) if kind in ("s3", "gs") else uri
 
 
-def _open_file(path: Path) -> BinaryIO:
+def file_version(status: os.stat_result) -> str:
+    """What tells a file from another that takes its place, or the place of a directory above it."""
+    return f"{status.st_dev}:{status.st_ino}"
+
+
+def _open_file(path: Path, version: str) -> BinaryIO:
     """Open what is a regular file at this very moment: what a scraper puts in its place is no way out."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
             raise OSError("it is not a regular file")
+        if version and version != file_version(status):
+            raise InputError("the file is another one than when it was planned")
         return os.fdopen(descriptor, "rb")
     except BaseException:
         os.close(descriptor)
