@@ -292,6 +292,8 @@ class Rejection:
     content: bytes | None = None
     """The raw bytes, for the archive; None where there are none to keep (or too many)."""
     kept: Spooled | None = None
+    rest: bool = False
+    """True where it stands for all the records left of its part, which another run may read."""
 
 
 @dataclass(frozen=True, slots=True)

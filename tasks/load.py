@@ -14,7 +14,7 @@ from dataclasses import fields
 from sqlalchemy import Connection, Engine, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from schemas.errors import InputError, LoadError, RefusedPage
+from schemas.errors import LoadError, RefusedPage
 from schemas.records import Batch, BatchResult, Counts, ExtractedPage, LoadReport, Page, Part, Rejection
 from schemas.tables import LoadedBatch, LoadedPart, QuarantineEntry
 from tasks.archive import Archive
@@ -313,12 +313,12 @@ def _part_indices(batch: Batch, origins: Iterable[tuple[str, int]]) -> Iterator[
 
 
 def _enter_parts(connection: Connection, batch: Batch, result: BatchResult, batch_id: int) -> None:
-    """Enter the parts that were read; one that could not be is tried again by every run, until it can."""
+    """Enter the parts that were read; one that was not to its end is tried again by every run, until it is."""
     parts = _parts_read(batch, result)
     stopped = (
         (rejection.origin_uri, rejection.origin_record)
         for rejection in result.rejections
-        if batch.parts and rejection.reason == InputError.reason
+        if batch.parts and rejection.rest
     )
     unread = frozenset(_part_indices(batch, stopped))
     rows = [

@@ -433,3 +433,13 @@ def test_other_errors_are_not(database: Engine) -> None:
     with pytest.raises(LoadError, match="runs") as caught:
         load_batch(database, Batch(1), of(extracted(1)), run_id=404, extractor="1")
     assert not isinstance(caught.value, TransientLoadError)
+
+
+@pytest.mark.parametrize(("rest", "entered"), [(True, 1), (False, 2)])
+def test_a_part_with_records_nobody_read_is_not_entered(database: Engine, rest: bool, entered: int) -> None:
+    dump = Input("file:///pages.jsonl", "f" * 32, "jsonl")
+    parts = tuple(Part(dump, first_record=first, record_count=300) for first in (0, 300))
+    died = Rejection("worker_died", "read", "ended by SIGKILL", dump.uri, 305, rest=rest)
+    run_id = start_run(database, kind="ingest", parameters={}, flow_run_id=None, extractor="1")
+    load_batch(database, Batch(1, parts=parts), of(died), run_id=run_id, extractor="1")
+    assert rows(database, "SELECT count(*) FROM parts") == [(entered,)]
