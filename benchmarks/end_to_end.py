@@ -199,6 +199,13 @@ def extract_alone(zone: Path, workers: int) -> dict[str, float]:
 # --- the servers and the runs ---------------------------------------------------------------------------
 
 
+def clean_environment(compiled: Path) -> dict[str, str]:
+    """This process's environment without settings of Prefect and of ours; modules are compiled but once."""
+    left_out = ("PREFECT", "BROADSHEET", "PYTHONDONTWRITEBYTECODE")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
+    return kept | {"PYTHONPYCACHEPREFIX": str(compiled)}
+
+
 @contextmanager
 def prefect_server(home: Path, environment: Mapping[str, str]) -> Iterator[tuple[str, int]]:
     """A Prefect server with a home of its own; its API and its process."""
@@ -253,7 +260,9 @@ class Figures:
     page, start-up included, servers not."""
     ratios: dict[str, float] = field(default_factory=dict)
     cpu: dict[str, float] = field(default_factory=dict)
-    """CPU milliseconds a page of the run's processes."""
+    """CPU milliseconds a page of the run's processes, start-up left out, and of the servers."""
+    startup: dict[str, float] = field(default_factory=dict)
+    """Until the run is entered in the database."""
     busy: dict[str, float] = field(default_factory=dict)
     memory: dict[str, float] = field(default_factory=dict)
     """Greatest megabytes."""
@@ -287,19 +296,23 @@ def measure_ingest(
             ),
             {"run": run.id},
         ).all()
-    last = watch.samples[-1]
+    last, first = watch.samples[-1], min(watch.samples, key=lambda s: abs(s.at - run.begun))
     figures.rates["broadsheet ingest"] = {
         "steady": run.read / (run.done - run.begun),
         "whole": run.read / (watch.ended - watch.launched),
         "cpu": watch.cpu_ms(run.read),
     }
-    figures.cpu = {
-        "workers": last.worker_cpu,
-        "parent": last.parent_cpu,
+    spent = {
+        "workers": last.worker_cpu - first.worker_cpu,
+        "parent": last.parent_cpu - first.parent_cpu,
         "postgres": postgres,
         "prefect server": prefect,
     }
-    figures.cpu = {name: 1000 * seconds / run.read for name, seconds in figures.cpu.items()}
+    figures.cpu = {name: 1000 * seconds / run.read for name, seconds in spent.items()}
+    figures.startup = {
+        "CPU seconds": first.parent_cpu + first.worker_cpu,
+        "seconds": run.begun - watch.launched,
+    }
     figures.busy = watch.workers_busy(figures.workers, run.begun)
     figures.memory = {
         "parent RSS": max(s.parent_rss for s in watch.samples) / 1e6,
@@ -332,7 +345,7 @@ def measure(kind: Kind, options: argparse.Namespace, place: Path) -> Figures:
     size = sum(file.stat().st_size for file in zone.rglob("*") if file.is_file()) / 1e6
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     figures = Figures(kind, options.layout, pages, size, options.workers, machine)
-    environment = {n: v for n, v in os.environ.items() if not n.startswith(("PREFECT", "BROADSHEET"))}
+    environment = clean_environment(place / "compiled")
     home = place / f"{kind}-home"
     home.mkdir(mode=0o755)
     settings = Settings(home=home, database_url=None, schema="broadsheet", workers=options.workers)
@@ -388,6 +401,7 @@ def show(figures: Figures) -> None:
     for title, found, form in (
         ("ratios", figures.ratios, ".2f"),
         ("CPU ms a page", figures.cpu, ".2f"),
+        ("start-up", figures.startup, ".1f"),
         ("workers' time while extracting", figures.busy, ".3f"),
         ("greatest memory, MB", figures.memory, ".0f"),
         ("outcome", figures.outcome, ""),

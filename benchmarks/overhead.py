@@ -1,22 +1,29 @@
-"""How much longer `broadsheet ingest` of one page takes than a bare Prefect flow, in one run.
+"""What one page costs: `broadsheet ingest` beside a bare Prefect flow, and the commands that need no servers.
 
     python benchmarks/overhead.py [ROUNDS]
 
-Both run with ephemeral servers: first in an empty home, then again in the same home. Prints one row a
-round: seconds of wall clock, and the difference.
+Every row is one run with its seconds of wall clock; a first round, which compiles, is not shown. `ingest` gets
+a page that is new each time: with servers of its own in an empty home, again in that home, and with servers that
+run already. The bare flow has the same Prefect server, or one of its own.
 """
 
 from __future__ import annotations
 
-import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
+from end_to_end import BROADSHEET, clean_environment, prefect_server
+
+from tasks.postgres.embedded import use_embedded
+
 PAGE = Path(__file__).resolve().parent.parent / "examples" / "seed.txt"
-BROADSHEET = Path(sys.executable).with_name("broadsheet")
 BARE_FLOW = """
 from prefect import flow, task
 
@@ -31,31 +38,77 @@ def bare() -> int:
 if __name__ == "__main__":
     bare()
 """
+_numbers = count()
 
 
-def seconds(command: list[str], home: Path) -> float:
-    """Wall-clock seconds of a command whose every directory lies in `home`."""
-    kept = {
-        name: value for name, value in os.environ.items() if not name.startswith(("PREFECT", "BROADSHEET"))
-    }
-    environment = kept | {"HOME": str(home), "XDG_DATA_HOME": str(home / "share")}
+def seconds(command: list[str], environment: Mapping[str, str]) -> float:
+    """Wall-clock seconds of a command."""
     started = time.perf_counter()
-    subprocess.run(command, env=environment, cwd=home, check=True, capture_output=True)  # noqa: S603
+    subprocess.run(command, env=environment, check=True, capture_output=True)  # noqa: S603  our own commands
     return time.perf_counter() - started
+
+
+def new_page(place: Path) -> str:
+    """A page that was never loaded."""
+    page = place / f"page-{next(_numbers)}.txt"
+    page.write_text(PAGE.read_text("utf-8").replace("\n", f" {page.stem}\n", 1), "utf-8")
+    return str(page)
+
+
+def show(name: str, bare: float | None, ours: float, wanted: str) -> None:
+    beside = "" if bare is None else f"{bare:.2f} s"
+    more = "" if bare is None else f"{ours - bare:+.2f} s"
+    print(f"{name:<34}{ours:>9.2f} s{beside:>12}{more:>12}   {wanted}", flush=True)
+
+
+@contextmanager
+def homes(place: Path, compiled: Path) -> Iterator[tuple[dict[str, str], dict[str, str]]]:
+    """Environments with every directory in an empty home: that of the bare flow, and ours."""
+    environments = []
+    for name in ("bare", "ours"):
+        home = place / name
+        home.mkdir(mode=0o755)  # so that a root user's database stays inside
+        own = {"HOME": str(home), "XDG_DATA_HOME": str(home / "share")}
+        environments.append(clean_environment(compiled) | own)
+    yield environments[0], environments[1]
+    for name in ("bare", "ours"):
+        shutil.rmtree(place / name)
+
+
+def one_round(place: Path, compiled: Path, *, shown: bool) -> None:
+    script = place / "bare.py"
+    script.write_text(BARE_FLOW)
+    flow = [sys.executable, str(script)]
+
+    def ingest() -> list[str]:
+        return [str(BROADSHEET), "ingest", new_page(place)]
+
+    rows: list[tuple[str, float | None, float, str]] = []
+    with homes(place, compiled) as (bare, ours):
+        for name, wanted in (("empty home", "at most +4 s"), ("used home", "at most +2 s")):
+            rows.append((f"ingest, {name}", seconds(flow, bare), seconds(ingest(), ours), wanted))
+    with homes(place, compiled) as (bare, ours), prefect_server(place / "server", bare) as (api, _):
+        running = {"PREFECT_API_URL": api}
+        with use_embedded(Path(ours["XDG_DATA_HOME"]) / "broadsheet"):
+            seconds(ingest(), ours | running)  # makes the tables
+            timed = seconds(flow, bare | running), seconds(ingest(), ours | running)
+            rows.append(("ingest, servers running", *timed, "at most 2.5 s"))
+    shutil.rmtree(place / "server")
+    own = clean_environment(compiled)
+    rows.append(("extract FILE", None, seconds([str(BROADSHEET), "extract", str(PAGE)], own), "under 0.6 s"))
+    rows.append(("--help", None, seconds([str(BROADSHEET), "--help"], own), "under 0.3 s"))
+    for row in rows if shown else ():
+        show(*row)
 
 
 def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 2
-    print("home       bare flow  broadsheet  difference")
-    for _ in range(rounds):
-        with tempfile.TemporaryDirectory() as first, tempfile.TemporaryDirectory() as second:
-            Path(second).chmod(0o755)  # so that a root user's database stays inside
-            script = Path(first) / "bare.py"
-            script.write_text(BARE_FLOW)
-            for home in ("empty", "used"):
-                bare = seconds([sys.executable, str(script)], Path(first))
-                ours = seconds([str(BROADSHEET), "ingest", str(PAGE)], Path(second))
-                print(f"{home:<10} {bare:7.1f} s  {ours:8.1f} s  {ours - bare:+8.1f} s", flush=True)
+    print(f"{'':<34}{'broadsheet':>11}{'bare flow':>12}{'difference':>12}   wanted")
+    with tempfile.TemporaryDirectory() as directory:
+        place = Path(directory)
+        place.chmod(0o755)
+        for number in range(rounds + 1):
+            one_round(place, place / "compiled", shown=number > 0)
 
 
 if __name__ == "__main__":
