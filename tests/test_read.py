@@ -119,6 +119,15 @@ def test_an_empty_compressed_file_is_damaged(tmp_path: Path, name: str) -> None:
 # --- JSONL -----------------------------------------------------------------------------------------------
 
 
+def test_what_names_a_page_is_what_a_row_can_hold(tmp_path: Path) -> None:
+    """Else the page read again by what its row says would be another one."""
+    (page,) = lines(
+        tmp_path, {"html": "<p>A\0", "url": "https://paper.example/\0a", "source": "\0", "content_type": "\0"}
+    )
+    assert isinstance(page, Page)
+    assert (page.url, page.source, page.content) == ("https://paper.example/a", None, b"<p>A\0")
+
+
 def lines(tmp_path: Path, *said: object, **options: object) -> list[Found]:
     path = tmp_path / "dump.jsonl"
     path.write_text("\n".join(one if isinstance(one, str) else json.dumps(one) for one in said))
