@@ -33,10 +33,10 @@ from schemas.settings import Settings
 from tasks.archive import Archive
 from tasks.extract import EXTRACTOR_VERSION
 from tasks.keep import Keeper
-from tasks.ledger import finish_dead_runs, finish_run, run_headlines, run_totals, shown_alive, start_run
+from tasks.ledger import finish_dead_runs, finish_run, run_headlines, run_totals, run_under_way
 from tasks.pool import ExtractionPool
 from tasks.postgres.database import open_database
-from tasks.postgres.patience import Patience, patient
+from tasks.postgres.patience import Patience, only_busy, patient
 from tasks.postgres.quarantine import Chosen, QuarantineCount, count_quarantine, replayed
 from tasks.recover import Unavailable
 from tasks.replay import Retried
@@ -88,19 +88,18 @@ def run(
     archive = Archive(settings.archive)
     with ExitStack() as stack:
         keeper = stack.enter_context(Keeper(keep_pages, settings.spools)) if keep_pages else None
-        engine = stack.enter_context(open_database(settings))
+        engine = stack.enter_context(open_database(replace(settings, workers=workers)))
         planned = plan(engine, archive)
         _tell_dead(finish_dead_runs(engine))
-        run_id = start_run(
+        reasons: list[QuarantineCount] = []
+        under_way = run_under_way(
             engine,
             kind=kind,
             parameters=to_jsonable_python(flow_run.parameters),
             flow_run_id=flow_run.id,
             extractor=EXTRACTOR_VERSION,
         )
-        tally = _Tally(run_id)
-        reasons: list[QuarantineCount] = []
-        stack.enter_context(shown_alive(engine, run_id))
+        tally = _Tally(run_id := stack.enter_context(under_way))
         try:
             with ExtractionPool(workers, Limits()) as pool:
 
@@ -257,7 +256,7 @@ class _Tally:
             self._ignored += result.ignored
             self._sightings += result.sightings
             self._reasons.update(result.quarantined_by_reason)
-        elif isinstance(result, TransientLoadError):
+        elif isinstance(result, TransientLoadError) and not only_busy(result):
             raise result
         else:
             self._failures.append(f"{type(result).__name__}: {result}")

@@ -12,8 +12,22 @@ from contextlib import contextmanager, suppress
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import Connection, Engine, func, select, text, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Engine,
+    Integer,
+    Update,
+    cast,
+    func,
+    insert,
+    literal,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.sql.dml import ReturningInsert
 
 from schemas.errors import TransientLoadError
 from schemas.records import Counts, Input, KnownPart, LoadReport, RunReport
@@ -29,44 +43,88 @@ _LOOK_SECONDS = 1.0
 _LEAVE_SECONDS = 1.0
 
 
-@patient
 def start_run(
     engine: Engine, *, kind: str, parameters: Mapping[str, Any], flow_run_id: str | None, extractor: str
 ) -> int:
-    """Enter a run that starts now; return its id.
+    """Enter a run that starts now; return its id. Others take it for dead: see `run_under_way`.
 
     `parameters` must be JSON-ready.
     """
-    with engine.begin() as connection:
-        return connection.execute(
-            insert(Run)
-            .values(
-                kind=kind,
-                state="running",
-                parameters=dict(parameters),
-                flow_run_id=flow_run_id,
-                extractor=extractor,
-            )
-            .returning(Run.id)
-        ).scalar_one()
+    return _enter(engine, _entry(kind, parameters, flow_run_id, extractor))
 
 
 @contextmanager
-def shown_alive(engine: Engine, run_id: int) -> Iterator[None]:
-    """Hold a lock during the block that ends with this process, however it ends.
+def run_under_way(
+    engine: Engine, *, kind: str, parameters: Mapping[str, Any], flow_run_id: str | None, extractor: str
+) -> Iterator[int]:
+    """Enter a run that starts now, and show it to be alive during the block; yields its id.
 
-    When its connection is lost the lock is taken again, and what others thought meanwhile is put right.
+    It holds a lock that ends with this process, however it ends, from the moment at which others can see
+    the run. When its connection is lost the lock is taken again, and what others thought meanwhile is put
+    right.
     """
+    run_id, connection = _enter_locked(engine, _entry(kind, parameters, flow_run_id, extractor))
     left = threading.Event()
-    keeper = threading.Thread(
-        target=_keep_lock, args=(engine, run_id, _locked(engine, run_id), left), daemon=True
-    )
+    keeper = threading.Thread(target=_keep_lock, args=(engine, run_id, connection, left), daemon=True)
     keeper.start()
     try:
-        yield
+        yield run_id
     finally:
         left.set()
         keeper.join(_LEAVE_SECONDS)  # with a database that does not answer it ends when it can
+
+
+def _entry(
+    kind: str, parameters: Mapping[str, Any], flow_run_id: str | None, extractor: str
+) -> ReturningInsert[tuple[int]]:
+    values = {
+        "kind": kind,
+        "state": "running",
+        "parameters": dict(parameters),
+        "flow_run_id": flow_run_id,
+        "extractor": extractor,
+    }
+    return insert(Run).values(values).returning(Run.id)
+
+
+@patient
+def _enter(engine: Engine, entry: ReturningInsert[tuple[int]]) -> int:
+    with engine.begin() as connection:
+        return connection.execute(entry).scalar_one()
+
+
+@patient
+def _enter_locked(engine: Engine, entry: ReturningInsert[tuple[int]]) -> tuple[int, Connection]:
+    """A run's id, and the connection that holds its lock: taken by the statement that enters the run."""
+    entered = entry.cte("entered")
+    with _kept_open(engine) as connection:
+        row = connection.execute(select(entered.c.id, func.pg_advisory_lock(*_lock(entered.c.id)))).one()
+    return int(row[0]), connection
+
+
+@patient
+def _locked(engine: Engine, run_id: int) -> Connection:
+    with _kept_open(engine) as connection:
+        connection.execute(select(func.pg_advisory_lock(*_lock(literal(run_id, BigInteger)))))
+    return connection
+
+
+@contextmanager
+def _kept_open(engine: Engine) -> Iterator[Connection]:
+    """A connection outside the pool, closed only when the block fails: closing it ends the session."""
+    connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+    connection.detach()
+    try:
+        connection.execute(text("SET idle_session_timeout = 0"))
+        yield connection
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _lock(run_id: ColumnElement[int]) -> tuple[int, ColumnElement[int]]:
+    """The two numbers that name the lock of a run."""
+    return _ALIVE, cast(run_id % literal(2**31, BigInteger), Integer)
 
 
 def _keep_lock(engine: Engine, run_id: int, connection: Connection, left: threading.Event) -> None:
@@ -79,19 +137,6 @@ def _keep_lock(engine: Engine, run_id: int, connection: Connection, left: thread
                 connection = _locked(engine, run_id)
                 _back_to_life(engine, run_id)
         connection.close()
-
-
-@patient
-def _locked(engine: Engine, run_id: int) -> Connection:
-    connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-    connection.detach()  # closing it must end the session
-    try:
-        connection.execute(text("SET idle_session_timeout = 0"))
-        connection.execute(select(func.pg_advisory_lock(_ALIVE, run_id % 2**31)))
-    except BaseException:
-        connection.close()
-        raise
-    return connection
 
 
 @patient
@@ -109,66 +154,68 @@ def _back_to_life(engine: Engine, run_id: int) -> None:
 def finish_dead_runs(engine: Engine) -> list[str]:
     """Enter the end of runs whose process is gone without a word, with what their batches loaded.
 
-    Returns: the ids of their runs in Prefect.
+    Returns: the ids of their runs in Prefect, unless a run that is alive has the same.
     """
+    running = select(Run.id).where(Run.state == "running").order_by(Run.id)
+    dead: list[str | None] = []
     with engine.begin() as connection:
-        running = connection.execute(
-            select(Run.id, Run.flow_run_id).where(Run.state == "running").order_by(Run.id)
-        )
-        dead = {
-            run_id: flow_run_id
-            for run_id, flow_run_id in running.all()
-            if connection.scalar(select(func.pg_try_advisory_xact_lock(_ALIVE, run_id % 2**31)))
-        }
-    for run_id in dead:
-        done = run_totals(engine, run_id)
-        report = RunReport(
-            run_id,
-            "failed",
-            done.counts,
-            ignored=done.ignored,
-            quarantined_by_reason=done.quarantined_by_reason,
-            message=_GONE,
-        )
-        finish_run(engine, run_id, report)
-    return [flow_run_id for flow_run_id in dead.values() if flow_run_id]
+        for run_id in connection.scalars(running).all():
+            # Held until all is entered. Whoever lets it go in the moment before has entered its own end.
+            if connection.scalar(select(func.pg_try_advisory_xact_lock(*_lock(literal(run_id, BigInteger))))):
+                done = _totals(connection, run_id)
+                report = RunReport(
+                    run_id,
+                    "failed",
+                    done.counts,
+                    ignored=done.ignored,
+                    quarantined_by_reason=done.quarantined_by_reason,
+                    message=_GONE,
+                )
+                ended = _end(report).where(Run.id == run_id, Run.state == "running")
+                dead += connection.scalars(ended.returning(Run.flow_run_id)).all()
+        alive = set(connection.scalars(select(Run.flow_run_id).where(Run.state == "running")))
+    return [flow_run_id for flow_run_id in dead if flow_run_id and flow_run_id not in alive]
 
 
 @patient
 def finish_run(engine: Engine, run_id: int, report: RunReport) -> None:
     """Enter what a run did, and that it ended now. What it saw of sidebar headlines is entered by settle."""
     with engine.begin() as connection:
-        connection.execute(
-            update(Run)
-            .where(Run.id == run_id)
-            .values(
-                **report.counts.as_dict(),
-                state=report.state,
-                ignored=report.ignored,
-                skipped=report.skipped,
-                quarantined_by_reason=report.quarantined_by_reason,
-                seconds=report.seconds or None,  # not known of a run whose process is gone
-                message=report.message or None,
-                finished_at=func.now(),
-            )
-        )
+        connection.execute(_end(report).where(Run.id == run_id))
+
+
+def _end(report: RunReport) -> Update:
+    return update(Run).values(
+        **report.counts.as_dict(),
+        state=report.state,
+        ignored=report.ignored,
+        skipped=report.skipped,
+        quarantined_by_reason=report.quarantined_by_reason,
+        seconds=report.seconds or None,  # not known of a run whose process is gone
+        message=report.message or None,
+        finished_at=func.now(),
+    )
 
 
 @patient
 def run_totals(engine: Engine, run_id: int) -> LoadReport:
     """What a run's batches did as the database has it, added up."""
+    with engine.connect() as connection:
+        return _totals(connection, run_id)
+
+
+def _totals(connection: Connection, run_id: int) -> LoadReport:
     counted = [field.name for field in fields(Counts)]
     columns = [getattr(LoadedBatch, name) for name in (*counted, "ignored", "sightings")]
     sums = [func.coalesce(func.sum(column), 0).label(column.key) for column in columns]
     reasons: Counter[str] = Counter()
-    with engine.connect() as connection:
-        row = connection.execute(select(*sums).where(LoadedBatch.run_id == run_id)).one()
-        if row.quarantined:
-            of_batches = select(LoadedBatch.quarantined_by_reason).where(
-                LoadedBatch.run_id == run_id, LoadedBatch.quarantined > 0
-            )
-            for of_batch in connection.execute(of_batches).scalars():
-                reasons.update(of_batch)
+    row = connection.execute(select(*sums).where(LoadedBatch.run_id == run_id)).one()
+    if row.quarantined:
+        of_batches = select(LoadedBatch.quarantined_by_reason).where(
+            LoadedBatch.run_id == run_id, LoadedBatch.quarantined > 0
+        )
+        for of_batch in connection.execute(of_batches).scalars():
+            reasons.update(of_batch)
     return LoadReport(
         counts=Counts(*(int(getattr(row, name)) for name in counted)),
         ignored=int(row.ignored),

@@ -19,6 +19,7 @@ from sqlalchemy import Connection, Engine, text
 from schemas.tables import KEY_INDEXED, STEM_INDEXED
 from tasks.dedupe import ELLIPSIS
 from tasks.postgres.errors import translated_errors
+from tasks.postgres.patience import patient
 
 BATCHES_AT_ONCE = 200
 """Batches settled in one transaction: about 100,000 pages."""
@@ -66,18 +67,21 @@ def settle(engine: Engine) -> SettleReport:
     """Settle everything that is loaded and not settled yet. Settling again changes nothing.
 
     Raises:
-        TransientLoadError: the connection was lost or similar; what is settled so far stays, call again.
+        TransientLoadError: the database stays away; what is settled so far stays, call again.
     """
     report = SettleReport()
-    with translated_errors():
-        while True:
-            with engine.begin() as connection:
-                connection.execute(text(_LOCK))
-                connection.execute(text(_PLAN_FOR_FEW))
-                settled = _settle_some(connection)
-            if not settled.batches:
-                return report
-            report += settled
+    while (settled := _settle_round(engine)).batches:
+        report += settled
+    return report
+
+
+@patient
+def _settle_round(engine: Engine) -> SettleReport:
+    """One transaction. Each has its own patience: what the ones before did is settled."""
+    with translated_errors(), engine.begin() as connection:
+        connection.execute(text(_LOCK))
+        connection.execute(text(_PLAN_FOR_FEW))
+        return _settle_some(connection)
 
 
 def _settle_some(connection: Connection) -> SettleReport:

@@ -93,7 +93,7 @@ def _load(engine: Engine, work: BatchWork, result: BatchResult) -> LoadReport:
 )
 def settle_step(engine: Engine) -> SettleReport:
     """Derive headlines from the variants that came in."""
-    return patient(settle)(engine)
+    return settle(engine)
 
 
 @task(

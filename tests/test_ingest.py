@@ -149,8 +149,10 @@ def test_what_prefect_shows(tmp_path: Path, database: Engine) -> None:
     assert (state.name, state.is_completed()) == ("Partial", True)
     assert "4 pages read: 3 loaded" in str(state.message)
     stored = scalar(database, f"SELECT flow_run_id FROM runs WHERE id = {report.run_id}")
+    flow_run_id = state.state_details.flow_run_id
+    assert flow_run_id
     with get_client(sync_client=True) as client:
-        flow_run = client.read_flow_run(state.state_details.flow_run_id)
+        flow_run = client.read_flow_run(flow_run_id)
         assert str(flow_run.id) == stored
         assert flow_run.name == f"ingest {path}"
         artifacts = client.request(
@@ -360,6 +362,8 @@ def test_backfill_takes_the_days_it_is_asked_for(tmp_path: Path, database: Engin
     state, report = run(backfill, **chosen, until="2025-05-17")
     assert (report.counts, report.ignored) == (Counts(read=1, loaded=1), 2)
     assert scalar(database, "SELECT kind FROM runs") == "backfill"
+    flow_run_id = state.state_details.flow_run_id
+    assert flow_run_id
     with get_client(sync_client=True) as client:
-        name = client.read_flow_run(state.state_details.flow_run_id).name
+        name = client.read_flow_run(flow_run_id).name
     assert name == f"backfill {tmp_path} since 2025-05-17 until 2025-05-17"

@@ -28,7 +28,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 from schemas.errors import TransientLoadError
 from schemas.records import RunReport
 from schemas.settings import Settings
-from tasks.ledger import finish_dead_runs, finish_run, shown_alive, start_run
+from tasks.ledger import finish_dead_runs, finish_run, run_under_way
 from tasks.postgres.database import open_database
 from tasks.postgres.embedded import use_embedded
 from tasks.postgres.patience import Patience, patient
@@ -372,9 +372,8 @@ def test_a_query_that_hangs_is_cut(database: Engine) -> None:
 
 
 def test_a_run_whose_lock_was_lost_is_shown_alive_again(database: Engine, database_url: str) -> None:
-    run_id = start_run(database, kind="ingest", parameters={}, flow_run_id=None, extractor="1")
-    state = f"SELECT state, finished_at FROM runs WHERE id = {run_id}"
-    with shown_alive(database, run_id):
+    state = "SELECT state, finished_at FROM runs"
+    with run_under_way(database, kind="ingest", parameters={}, flow_run_id=None, extractor="1") as run_id:
         gone = RunReport(run_id, "failed", message="Its process is gone.")
         finish_run(database, run_id, gone)  # as a run does that begins while the lock is lost
         assert cut_connections(database_url)

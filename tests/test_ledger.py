@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import pytest
 from captures import extracted, of, rows
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
 from sqlalchemy.exc import IntegrityError
 
 from schemas.records import Batch, Counts, Input, KnownPart, Part, RunReport, Selection
+from schemas.settings import Settings
 from tasks.ledger import (
     KnownParts,
     finish_dead_runs,
     finish_run,
     run_totals,
-    shown_alive,
+    run_under_way,
     start_run,
 )
 from tasks.load import load_batch
+from tasks.postgres.database import open_database
 
 
 def begin(engine: Engine, **parameters: Any) -> int:
     return start_run(engine, kind="ingest", parameters=parameters, flow_run_id="7c1e", extractor="1")
+
+
+def under_way(engine: Engine, flow_run_id: str) -> AbstractContextManager[int]:
+    return run_under_way(engine, kind="ingest", parameters={}, flow_run_id=flow_run_id, extractor="1")
 
 
 def test_a_run_from_start_to_end(database: Engine) -> None:
@@ -94,13 +102,84 @@ def test_another_selection_is_other_work(database: Engine) -> None:
 
 
 def test_runs_whose_process_is_gone_are_finished(database: Engine) -> None:
-    dead, alive = begin(database), begin(database)
+    dead = begin(database)
     load_batch(database, Batch(1), of(extracted(1)), run_id=dead, extractor="1")
-    with shown_alive(database, alive):
-        finish_dead_runs(database)
+    with under_way(database, "aa01") as alive:
+        assert finish_dead_runs(database) == ["7c1e"]
         assert rows(database, "SELECT id, state, loaded FROM runs ORDER BY id") == [
             (dead, "failed", 1),
             (alive, "running", 0),
         ]
     finish_dead_runs(database)
     assert rows(database, "SELECT DISTINCT state FROM runs") == [("failed",)]
+
+
+@contextmanager
+def before_each(engine: Engine, word: str, act: Callable[[], None]) -> Iterator[None]:
+    """Do something in the middle of what others do: before each statement in which a word occurs."""
+
+    def listener(*arguments: Any) -> None:
+        if word in arguments[2]:
+            act()
+
+    event.listen(engine, "before_cursor_execute", listener)
+    try:
+        yield
+    finally:
+        event.remove(engine, "before_cursor_execute", listener)
+
+
+def test_a_run_is_alive_from_the_moment_it_can_be_seen(database: Engine, settings: Settings) -> None:
+    """Others judge before and after each statement of its start."""
+    judged: list[str] = []
+    with open_database(settings) as its_own:
+
+        def judge(*_: Any) -> None:
+            judged.extend(finish_dead_runs(database))
+
+        for moment in ("before_cursor_execute", "after_cursor_execute", "commit"):
+            event.listen(its_own, moment, judge)
+        with under_way(its_own, "aa01") as run_id:
+            judge()
+            assert judged == []
+            assert rows(database, "SELECT id, state FROM runs") == [(run_id, "running")]
+
+
+def test_a_run_that_ends_while_it_is_judged_keeps_its_end(database: Engine, settings: Settings) -> None:
+    ending = under_way(database, "aa01")
+    run_id = ending.__enter__()
+    done: list[int] = []
+
+    def end() -> None:
+        if not done:
+            done.append(run_id)
+            finish_run(database, run_id, RunReport(run_id, "completed", Counts(read=5, loaded=5)))
+            ending.__exit__(None, None, None)
+
+    with open_database(settings) as other, before_each(other, "pg_try_advisory_xact_lock", end):
+        assert finish_dead_runs(other) == []
+    assert done and rows(database, "SELECT state, read, message FROM runs") == [("completed", 5, None)]
+
+
+def test_a_run_that_is_judged_dead_shows_itself_alive_afterwards(
+    database: Engine, settings: Settings
+) -> None:
+    """Its lock is held until its end is entered: it cannot come back in between and be overwritten."""
+    run_id = begin(database)
+    held: list[bool] = []
+
+    def take_lock() -> None:
+        tried = rows(database, "SELECT pg_try_advisory_lock(1651666785, :id)".replace(":id", str(run_id)))
+        held.append(not tried[0][0])
+
+    with open_database(settings) as other, before_each(other, "UPDATE runs", take_lock):
+        assert finish_dead_runs(other) == ["7c1e"]
+    assert held == [True]
+
+
+def test_prefect_is_not_told_of_a_run_that_another_goes_on_with(database: Engine) -> None:
+    """As when the connection was lost in the moment the run was entered: it is entered twice."""
+    begin(database)
+    with under_way(database, "7c1e"):
+        assert finish_dead_runs(database) == []
+    assert rows(database, "SELECT state FROM runs ORDER BY id") == [("failed",), ("running",)]

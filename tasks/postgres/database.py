@@ -29,6 +29,15 @@ if TYPE_CHECKING:
 
 OLDEST_SERVER = 15
 """PostgreSQL major version."""
+SILENCE = {
+    "connect_timeout": "10",
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "60000",
+}
+"""After what silence of a server its connection counts as lost, unless the URL says otherwise: a minute. The
+last in ms, the others in s; all but the first are for TCP, and libpq ignores them on a Unix socket."""
 
 _MIGRATIONS = Path(__file__).parents[2] / "schemas" / "migrations"
 _INSUFFICIENT_PRIVILEGE = "42501"
@@ -51,12 +60,12 @@ def open_database(
     with contextlib.ExitStack() as stack:
         patience = Patience(revive=lambda: None)
         if settings.database_url:
-            parameters = {"connect_timeout": "10", **_parameters(settings.database_url)}
+            parameters = SILENCE | _parameters(settings.database_url)
         else:
             server = stack.enter_context(use_embedded(settings.home))
             patience = Patience(server.revive)
             parameters = _parameters(server.url)
-        engine = patience.given_to(_engine(parameters, settings.schema))
+        engine = patience.given_to(_engine(parameters, settings))
         stack.callback(engine.dispose)
         _check_server(engine, parameters, display_url(settings))
         if migrate == "embedded":
@@ -146,9 +155,9 @@ def _parameters(url: str) -> dict[str, str]:
     return parameters
 
 
-def _engine(parameters: dict[str, str], schema: str) -> Engine:
+def _engine(parameters: dict[str, str], settings: Settings) -> Engine:
     rest = {key: value for key, value in parameters.items() if key not in ("user", "password", "dbname")}
-    rest["options"] = f"{rest.get('options', '')} -c search_path={schema} -c timezone=UTC".strip()
+    rest["options"] = f"{rest.get('options', '')} -c search_path={settings.schema} -c timezone=UTC".strip()
     return create_engine(
         URL.create(
             "postgresql+psycopg",
@@ -158,7 +167,7 @@ def _engine(parameters: dict[str, str], schema: str) -> Engine:
         ),
         connect_args={"application_name": "broadsheet", "client_encoding": "UTF8", **rest},
         pool_size=8,
-        max_overflow=16,
+        max_overflow=max(16, settings.workers),  # each may have a batch that waits for a lock
         pool_pre_ping=True,
         hide_parameters=True,  # errors are shown and stored, and what pages say may be long and hostile
     )

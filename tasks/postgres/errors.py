@@ -11,7 +11,8 @@ from sqlalchemy.exc import DBAPIError
 
 from schemas.errors import LoadError, TransientLoadError
 
-_TRANSIENT_CLASSES = ("08", "40")  # connection exception, transaction rollback
+_ROLLED_BACK = "40"
+_TRANSIENT_CLASSES = ("08", _ROLLED_BACK)  # the other: connection exception
 _TRANSIENT_STATES = frozenset(
     error.sqlstate
     for error in (
@@ -61,6 +62,12 @@ def is_transient(error: DatabaseError) -> bool:
     if state is None:  # libpq speaks, not the server: the connection is gone or was never made
         return isinstance(_cause(error), psycopg.OperationalError | psycopg.InterfaceError)
     return state[:2] in _TRANSIENT_CLASSES or state in _TRANSIENT_STATES
+
+
+def is_busy(error: DatabaseError) -> bool:
+    """True when others were in the way in a database that answers: a deadlock, a lock not to be had."""
+    state = _state(error)
+    return state is not None and (state[:2] == _ROLLED_BACK or state == errors.LockNotAvailable.sqlstate)
 
 
 def _cause(error: DatabaseError) -> BaseException:

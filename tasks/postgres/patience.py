@@ -18,10 +18,14 @@ from psycopg import Connection
 from sqlalchemy import Engine, event
 
 from schemas.errors import BroadsheetError, TransientLoadError
-from tasks.postgres.errors import DATABASE_ERRORS, complaint, is_transient
+from tasks.postgres.errors import DATABASE_ERRORS, complaint, is_busy, is_transient
 
 PATIENCE_SECONDS = 120.0
 """A restart, a failover or a crash recovery is over by then; what takes longer needs a person."""
+OUTAGES = 3
+"""So often one call may start its clock: a connection that is lost each time may be lost by what it asks."""
+WORKED_SECONDS = 5.0
+"""A try that went on for longer in a database that could be reached was at work: an outage was over."""
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 
 _LOG = logging.getLogger("broadsheet")
@@ -33,16 +37,25 @@ _Result = TypeVar("_Result")
 class Patience:
     """How long the users of one engine wait for its database, and how they are told to wait no longer.
 
-    Thread-safe. Once it has ended, by being used up or by `end`, every call is tried once more at most.
+    Thread-safe. Once it has ended, used up by a database that stays away or by `end`, every call is tried
+    once more at most.
     """
 
-    def __init__(self, revive: Callable[[], None], seconds: float = PATIENCE_SECONDS) -> None:
+    def __init__(
+        self,
+        revive: Callable[[], None],
+        seconds: float = PATIENCE_SECONDS,
+        worked_seconds: float = WORKED_SECONDS,
+    ) -> None:
         """Args:
         revive: called before each further try; starts a server that is ours to start.
-        seconds: how long one call may be tried again.
+        seconds: how long one call may be tried again after each of `OUTAGES`.
+        worked_seconds: how long a try takes at least whose failure is an outage of its own.
         """
         self._revive = revive
         self._seconds = seconds
+        self._worked_seconds = worked_seconds
+        self._connected = 0
         self._ended = threading.Event()
         self._changed = threading.Condition()
         self._under_way = 0
@@ -94,7 +107,7 @@ class Patience:
         """What a function returns, which is called again as long as the database is away or busy.
 
         Raises:
-            TransientLoadError: it stayed away.
+            TransientLoadError: it stayed away, or others were in the way as long: see `only_busy`.
         """
         with self._changed:
             self._under_way += 1
@@ -107,8 +120,9 @@ class Patience:
 
     def _call(self, engine: Engine, function: Callable[[], _Result]) -> _Result:
         pause = SHORTEST_PAUSE
-        give_up: float | None = None
+        outages, give_up = 0, 0.0
         while True:
+            began, connected = time.monotonic(), self._connected
             try:
                 result = function()
             except TransientLoadError as error:
@@ -119,12 +133,18 @@ class Patience:
                 failure = TransientLoadError(f"The database went away or was busy: {complaint(error)}")
                 failure.__cause__ = error
             else:
-                if give_up is not None:
+                if outages:
                     self._tell(None)
                 return result
             now = time.monotonic()
-            give_up = give_up or now + self._seconds
+            busy = only_busy(failure)
+            worked = now - began > self._worked_seconds and self._connected > connected and not busy
+            if not outages or (worked and outages < OUTAGES):
+                outages += 1
+                give_up, pause = now + self._seconds, SHORTEST_PAUSE
             if now > give_up:
+                if busy:
+                    raise failure
                 self.end()
             if self._ended.wait(pause * random.uniform(0.5, 1)):  # noqa: S311  not all at once
                 raise failure
@@ -149,6 +169,13 @@ class Patience:
     def _note(self, connection: Any) -> None:
         with self._changed:
             self._connections.add(connection)
+            self._connected += 1
+
+
+def only_busy(failure: TransientLoadError) -> bool:
+    """Whether the database is there, and it was others in it that were in the way."""
+    cause = failure.__cause__
+    return isinstance(cause, DATABASE_ERRORS) and is_busy(cause)
 
 
 def patient(
