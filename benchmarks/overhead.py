@@ -2,9 +2,9 @@
 
     python benchmarks/overhead.py [ROUNDS]
 
-Every row is one run with its seconds of wall clock; a first round, which compiles, is not shown. `ingest` gets
-a page that is new each time: with servers of its own in an empty home, again in that home, and with servers that
-run already. The bare flow has the same Prefect server, or one of its own.
+Every row is one run with its seconds of wall clock; a first round, which compiles, is not shown. `ingest`
+gets a page that is new each time: with servers of its own in an empty home, again in that home, and with servers
+that run already. The bare flow has the same Prefect server, or one of its own.
 """
 
 from __future__ import annotations
@@ -44,7 +44,9 @@ _numbers = count()
 def seconds(command: list[str], environment: Mapping[str, str]) -> float:
     """Wall-clock seconds of a command."""
     started = time.perf_counter()
-    subprocess.run(command, env=environment, check=True, capture_output=True)  # noqa: S603  our own commands
+    run = subprocess.run(command, env=environment, capture_output=True, text=True)  # noqa: S603  our own
+    if run.returncode:
+        sys.exit(f"{' '.join(command)} failed:\n{run.stderr[-3000:]}")
     return time.perf_counter() - started
 
 
