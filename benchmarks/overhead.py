@@ -3,8 +3,8 @@
     python benchmarks/overhead.py [ROUNDS]
 
 Every row is one run with its seconds of wall clock; a first round, which compiles, is not shown. `ingest`
-gets a page that is new each time: with servers of its own in an empty home, again in that home, and with servers
-that run already. The bare flow has the same Prefect server, or one of its own.
+gets a page that is new each time: with servers of its own in an empty home, again in that home, and with
+servers that run already. The bare flow has the same Prefect server, or one of its own.
 """
 
 from __future__ import annotations
@@ -71,6 +71,7 @@ def homes(place: Path, compiled: Path) -> Iterator[tuple[dict[str, str], dict[st
         home = place / name
         home.mkdir(mode=0o755)  # so that a root user's database stays inside
         own = {"HOME": str(home), "XDG_DATA_HOME": str(home / "share")}
+        own["PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"] = "120"
         environments.append(clean_environment(compiled) | own)
     yield environments[0], environments[1]
     for name in ("bare", "ours"):
