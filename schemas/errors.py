@@ -72,7 +72,7 @@ class PageOutOfMemory(PageError):
 
 
 class WorkerDied(PageError):
-    """The worker process died while it held this page."""
+    """Two worker processes died while they held this page."""
 
     reason = "worker_died"
     stage = "extract"
