@@ -874,8 +874,17 @@ def test_no_secret_is_kept_anywhere(
         ]
         assert any("dump.jsonl" in row for row in rows)
         assert not [row for row in rows if SECRET in row]
+        find = "SELECT id FROM broadsheet.{} WHERE origin_uri LIKE '%{}'"
+        late = connection.scalar(text(find.format("quarantine", "late.txt")))
+        dump = connection.scalar(text(find.format("pages", "dump.jsonl")))
+    for asked in (("quarantine", late), ("page", dump)):
+        told = subprocess.run(
+            [command[0], "why", *map(str, asked)], env=environment, capture_output=True, text=True, check=True
+        ).stdout
+        assert f"read from {site.url}/" in told and SECRET not in told
     kept = [path for path in Path(environment["BROADSHEET_HOME"]).rglob("*") if path.is_file()]
     assert any(b"dump.jsonl" in path.read_bytes() for path in kept)  # Prefect's own database
+    assert any(b"ingest-quarantine" in path.read_bytes() for path in kept)  # the artifact that names inputs
     assert not [path for path in kept if SECRET.encode() in path.read_bytes()]
 
 

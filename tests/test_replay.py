@@ -8,8 +8,11 @@ import os
 import random
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +20,11 @@ import orjson
 import psycopg
 import pytest
 from captures import load, rows
+from click.testing import CliRunner
 from inputs import RECORDS, STORED, html, warc_page, warc_record
 from sqlalchemy import Connection, Engine, event, text
 
+from flows.cli import broadsheet as cli
 from schemas.errors import ConfigError, LoadError
 from schemas.records import Batch, Counts, Rejection, Replayed, Selection
 from schemas.settings import Settings
@@ -418,6 +423,37 @@ def test_dismissed_entries_wait_no_longer_until_they_fail_again(waiting: Newsroo
     waiting.ingest(tmp_path / "1.jsonl", fields=(("text", "no"), ("html", "html")))
     with pytest.raises(ConfigError):
         dismiss(waiting.engine, Chosen(ids=(99,)))
+
+
+def test_the_commands_dismiss_and_read_by_other_names(
+    tmp_path: Path, newsroom: Newsroom, environment: dict[str, str]
+) -> None:
+    def said(*arguments: str, code: int = 0) -> str:
+        done = CliRunner(env=environment).invoke(cli, ["quarantine", *arguments])
+        assert done.exit_code == code, done.output
+        return done.output
+
+    newsroom.ingest(lines(tmp_path / "a.jsonl", {"mystery": story(1)["html"]}, {"html": BROKEN}, {"no": 1}))
+    named, broken, other = (
+        number for number, _ in sorted(newsroom.entries("id, origin_record"), key=itemgetter(1))
+    )
+    assert "Say which pages: by ID" in said("dismiss", code=2)
+    assert said("dismiss", "--reason", "undecodable") == f"Dismissed 1 page: {broken}.\n"
+    assert "Nothing that waits in the quarantine matches." in said("dismiss", str(broken))
+    command = [
+        Path(sys.executable).with_name("broadsheet"),
+        "quarantine",
+        "replay",
+        "--fields",
+        "html=mystery",
+    ]
+    replay = subprocess.run(
+        [*command, "--json"], env=environment, capture_output=True, text=True, timeout=180, check=True
+    )
+    outcome = {"loaded": [named], "failed": [], "unavailable": [other]}
+    assert orjson.loads(replay.stdout)["replayed"] == outcome
+    assert orjson.loads(said("dismiss", "--all", "--json")) == {"dismissed": [other]}
+    assert "Nothing that waits" in said("replay")
 
 
 # --- what the database refuses --------------------------------------------------------------------------
