@@ -5,6 +5,7 @@ Prefect, SQLAlchemy and the parsers take seconds to import; each command imports
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
@@ -126,25 +127,33 @@ def extract(file: Path, url: str | None) -> None:
       curl -s https://example.org/story.html | broadsheet extract - --url https://example.org/story.html
     """
     from flows.render import print_json
+    from schemas.records import Limits
     from tasks.extract import extract_page
+    from tasks.limits import memory_limit, out_of_memory, page_limits
 
+    limits = Limits()
     try:
-        print_json(extract_page(_page_bytes(file), url).as_dict())
+        content = _page_bytes(file, limits.page_bytes)
+        with memory_limit(limits), page_limits(limits):
+            found = extract_page(content, url)
     except PageError as error:
         raise PageError(f"{file}: {error}") from error
+    except MemoryError:
+        _complain(PageError(f"{file}: {out_of_memory(limits)}"), FAILED)
+        sys.stderr.flush()
+        os._exit(FAILED)  # at once: to take apart what fills the memory can last minutes
+    print_json(found.as_dict())
 
 
-def _page_bytes(file: Path) -> bytes:
-    """The bytes of one page.
+def _page_bytes(file: Path, limit: int) -> bytes:
+    """The bytes of one page, `limit` at most.
 
     Raises:
         ConfigError: the file cannot be read.
-        PageTooLarge: it passes the limit that holds for every page.
+        PageTooLarge: it has more.
     """
     from schemas.errors import PageTooLarge
-    from schemas.records import Limits
 
-    limit = Limits().page_bytes
     try:
         if str(file) == "-":
             content = sys.stdin.buffer.read(limit + 1)

@@ -5,29 +5,25 @@ What a worker process runs. Opens no pool; imports neither Prefect nor SQLAlchem
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
 import traceback
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import repeat
-from types import FrameType
 
 from schemas.errors import (
+    DamagedInput,
     ExtractionFailed,
     InputError,
     PageError,
-    PageOutOfMemory,
-    PageTimeout,
     PageTooLarge,
 )
-from schemas.records import Batch, BatchResult, ExtractedPage, Ignored, Limits, Page, Part, Rejection
+from schemas.records import Batch, BatchResult, ExtractedPage, Ignored, Page, Part, Rejection
 from tasks.dedupe import article_key, headline_key, story_key
 from tasks.extract import extract_page
 from tasks.inputs.storage import is_remote, read_ahead
 from tasks.keep import Spool
+from tasks.limits import page_limits
 from tasks.read import read_part
 
 Outcome = ExtractedPage | Rejection | Ignored
@@ -45,13 +41,19 @@ class Place:
     record: int = 0
     """Records of that unit that are dealt with."""
     verdict: PageError | None = None
-    """What the next record is rejected for unseen, because it cost a worker its life."""
+    """What the next record is rejected for unextracted, because it cost a worker its life."""
+    unseen: bool = False
+    """Whether not even to parse that record: that cost one, too."""
 
 
 def extract_batch(batch: Batch) -> BatchResult:
     """Extract a whole batch in this process, within its limits for each page.
 
     A page that cannot be processed is a rejection in the result, never an exception.
+
+    Raises:
+        KeepError: the bytes of a page cannot be kept.
+        MemoryError: a page takes more memory than there is.
     """
     started = time.process_time()
     outcomes = [outcome for _, outcome in extract_records(batch)]
@@ -87,6 +89,7 @@ def extract_records(batch: Batch, place: Place = Place()) -> Iterator[tuple[int,
 
     Raises:
         KeepError: the bytes of a page cannot be kept.
+        MemoryError: the next record takes more memory than there is.
     """
     if batch.keep is None:
         for unit, _, outcome in _outcomes(batch, place):
@@ -109,7 +112,8 @@ def _outcomes(batch: Batch, place: Place) -> Iterator[tuple[int, Page | Rejectio
             continue
         if remote:
             read_ahead((part.input.place, part.offset) for part in batch.parts[unit:] if part.payload is None)
-        for found in _read_unit(batch, unit):
+        condemned = (skip, verdict) if verdict and place.unseen else None
+        for found in _read_unit(batch, unit, condemned):
             if skip:
                 skip -= 1
                 continue
@@ -167,6 +171,7 @@ def unread(batch: Batch, place: Place, error: InputError | PageError) -> Rejecti
             origin_uri=part.input.uri,
             origin_record=part.first_record + place.record,
             source=batch.selection.source,
+            rest=not isinstance(error, DamagedInput),
         )
     return reject(batch.pages[place.unit - len(batch.parts)], error)
 
@@ -188,7 +193,9 @@ def reject(page: Page, error: InputError | PageError) -> Rejection:
     )
 
 
-def _read_unit(batch: Batch, unit: int) -> Iterator[Page | Rejection | Ignored]:
+def _read_unit(
+    batch: Batch, unit: int, condemned: tuple[int, PageError] | None
+) -> Iterator[Page | Rejection | Ignored]:
     """The records of one unit; what stops the reading unforeseen is one rejection at its end."""
     if unit >= len(batch.parts):
         page = batch.pages[unit - len(batch.parts)]
@@ -198,9 +205,11 @@ def _read_unit(batch: Batch, unit: int) -> Iterator[Page | Rejection | Ignored]:
     part: Part = batch.parts[unit]
     done = 0
     try:
-        for found in read_part(part, batch.selection, batch.limits):
+        for found in read_part(part, batch.selection, batch.limits, condemned):
             yield found
             done += 1
+    except MemoryError:
+        raise
     except Exception as error:  # noqa: BLE001  nothing of an input may get lost, whatever its reader does
         cause = error if isinstance(error, InputError) else InputError(_tail(error))
         yield unread(batch, Place(unit, done), cause)
@@ -211,12 +220,12 @@ def _settle(page: Page, verdict: PageError | None, batch: Batch) -> Outcome:
     if verdict:
         return reject(page, verdict)
     try:
-        with time_limit(batch.limits):
+        with page_limits(batch.limits):
             extracted = extract_one(page)
     except PageError as error:
         return reject(page, error)
     except MemoryError:
-        return reject(page, PageOutOfMemory(f"needs more than {batch.limits.worker_bytes} bytes of memory"))
+        raise
     except Exception as error:  # noqa: BLE001  a bug costs its page, not the batch; the traceback is kept
         return reject(page, ExtractionFailed(_tail(error)))
     languages = batch.selection.languages
@@ -253,40 +262,6 @@ def extract_one(page: Page) -> ExtractedPage:
         headline_keys=tuple(headline_key(headline.text) for headline in found.headlines),
         title_key=headline_key(found.title) if found.is_article and found.title else None,
     )
-
-
-@contextmanager
-def time_limit(limits: Limits) -> Iterator[None]:
-    """Raise PageTimeout in the block once it has run for `page_seconds`.
-
-    The alarm repeats, should someone's `except Exception` swallow it. It cannot interrupt C code: there
-    the kernel ends the process after `hard_seconds` of CPU time, and a supervisor counts the rest. Only
-    the main thread of a process can be interrupted; elsewhere the block runs without limit.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(signum: int, frame: FrameType | None) -> None:
-        raise PageTimeout(f"took longer than {limits.page_seconds:g} seconds")
-
-    before = signal.signal(signal.SIGALRM, interrupt)
-    signal.setitimer(signal.ITIMER_PROF, hard_seconds(limits))
-    signal.setitimer(signal.ITIMER_REAL, limits.page_seconds, 1.0)
-    try:
-        try:
-            yield
-        finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-    finally:  # again, should the alarm have gone off right there
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        signal.signal(signal.SIGALRM, before)
-
-
-def hard_seconds(limits: Limits) -> float:
-    """When a page that no exception can interrupt costs its worker's life."""
-    return 2 * limits.page_seconds + 1
 
 
 def _tail(error: Exception) -> str:

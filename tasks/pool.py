@@ -2,9 +2,9 @@
 
 Each worker is a plain subprocess at the other end of a socket pair of its own, so that whatever happens
 to one never reaches another, and its end shows at once as the end of its stream. The page in hand when
-a worker ends is the first one whose outcome has not come. A worker may have been killed from outside, by
-the kernel short of memory or by an operator: its page is tried once more, and condemned when a second
-worker dies of it.
+a worker ends is the first one whose outcome has not come. That need not be the page's doing: the worker may
+have been killed from outside, by the kernel short of memory or by an operator, or its memory may be full of
+what other pages left. So the page is tried once more, and condemned when it costs a second, fresh worker.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ from typing import IO
 
 from schemas.errors import BroadsheetError, KeepError, PageError, PageOutOfMemory, PageTimeout, WorkerDied
 from schemas.records import Batch, BatchResult, Ignored, Limits, Rejection
-from tasks.batch import Outcome, Place, batch_result, hard_seconds, unread, unread_unit
-from tasks.worker import READY
+from tasks.batch import Outcome, Place, batch_result, unread, unread_unit
+from tasks.limits import hard_seconds, out_of_memory
+from tasks.worker import OUT_OF_MEMORY, READY
 
 START_SECONDS = 60.0
 GRACE_SECONDS = 5.0
@@ -110,13 +111,14 @@ class ExtractionPool:
                             if kept > KEPT_BYTES:
                                 outcome = replace(outcome, content=None)
                         outcomes.append(outcome)
-                        if isinstance(outcome, Rejection) and outcome.reason == PageOutOfMemory.reason:
-                            break  # what filled the memory may stay there: go on in a fresh process
                 except PageError as error:
-                    if isinstance(error, WorkerDied) and place.verdict is None and place != suspect:
+                    may_be_innocent = isinstance(error, WorkerDied | PageOutOfMemory)
+                    if may_be_innocent and place.verdict is None and place != suspect:
                         suspect = place
                     elif place.verdict is None:
                         place = replace(place, verdict=error)
+                    elif not place.unseen:
+                        place = replace(place, unseen=True)
                     elif (stuck := unread_unit(batch, place)) is not None:
                         # Not even reading that record is possible: go on with what comes after its unit.
                         reached = place.record if stuck == place.unit else 0
@@ -160,6 +162,7 @@ class _Worker:
     """One worker process and the parent's end of its connection."""
 
     def __init__(self, limits: Limits) -> None:
+        self._limits = limits
         self._connection, far_end = Pipe()
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  closed with the worker
         with far_end:
@@ -185,7 +188,7 @@ class _Worker:
         """Yield (unit, outcome) for each record from `place` on, then the CPU seconds.
 
         Raises:
-            PageTimeout, WorkerDied: the process ended on the record whose outcome did not come.
+            PageTimeout, PageOutOfMemory, WorkerDied: the process ended on the record that has no outcome.
             KeepError: the bytes of a page cannot be kept.
         """
         patience = hard_seconds(batch.limits) + GRACE_SECONDS
@@ -227,16 +230,20 @@ class _Worker:
         except subprocess.TimeoutExpired:
             self.kill()
             return WorkerDied("closed its connection")
+        complaint = self.complaint()
+        if code == OUT_OF_MEMORY or (code == -signal.SIGABRT and "MemoryError" in complaint):
+            return out_of_memory(self._limits)  # with an interpreter that could not even say so
         if code == -signal.SIGPROF:
             return PageTimeout("took too long where only the end of its process could stop it")
         end = f"ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-        return WorkerDied(f"{end}\n{self.complaint()}".strip())
+        return WorkerDied(f"{end}\n{complaint}".strip())
 
 
 def _program(descriptor: int, limits: Limits) -> str:
     """What the process runs: this very package, whatever else is called `tasks` where we are."""
     return (
-        "import signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); "
+        "import signal, sys; "
+        "[signal.signal(told, signal.SIG_IGN) for told in (signal.SIGINT, signal.SIGTERM)]; "
         f"sys.path.insert(0, {str(Path(__file__).resolve().parent.parent)!r}); "
         f"from tasks.worker import serve; serve({descriptor}, {limits.worker_bytes})"
     )

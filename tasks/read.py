@@ -12,13 +12,14 @@ import re
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 import orjson
 from fastwarc.warc import WarcRecord, WarcRecordType
 
-from schemas.errors import DamagedInput, InputError, PageError, PageOutOfMemory, PageTooLarge, UnknownRecord
+from schemas.errors import DamagedInput, InputError, PageError, PageTooLarge, UnknownRecord
 from schemas.records import Ignored, Kind, Limits, Page, Part, Rejection, Selection
 from tasks.clean import plain
 from tasks.fields.urls import MAX_LENGTH, matches_domain
@@ -43,9 +44,12 @@ _GZIP = b"\x1f\x8b\x08"
 _DECODING: tuple[Literal["all", "transfer", "content", "none"], ...] = ("all", "transfer", "content", "none")
 
 
-def read_part(part: Part, selection: Selection, limits: Limits) -> Iterator[Found]:
+def read_part(
+    part: Part, selection: Selection, limits: Limits, condemned: tuple[int, PageError] | None = None
+) -> Iterator[Found]:
     """Yield what becomes of each record of a part, one item a record, in order.
 
+    `condemned`: how many records stand before one that is not to be parsed, and what it is rejected for.
     A rejection follows where the input is damaged right behind them. Where the input cannot be opened or read
     as planned, one rejection stands for all the records left.
     """
@@ -53,11 +57,10 @@ def read_part(part: Part, selection: Selection, limits: Limits) -> Iterator[Foun
     number = part.first_record
     try:
         for record in read_records(part, limits):
-            try:
-                found = reader.read(record, number)
-            except MemoryError:
-                found = reader.exhausted(record, number)
-            yield found
+            if condemned and number == part.first_record + condemned[0]:
+                yield reader.refused(condemned[1], record, number)
+            else:
+                yield reader.read(record, number)
             number += 1
     except (InputError, OSError) as error:
         yield reader.unread(error, number)
@@ -149,11 +152,10 @@ class _Reader:
     def unread(self, error: InputError | OSError, number: int) -> Rejection:
         """Return the one quarantine entry for what could not be read from record `number` on."""
         known = error if isinstance(error, InputError) else InputError(sentence(error))
-        return self._reject(known, number, None)
+        return replace(self._reject(known, number, None), rest=not isinstance(known, DamagedInput))
 
-    def exhausted(self, record: Record, number: int) -> Rejection:
-        """Return the quarantine entry of a record that takes more memory than there is."""
-        error = PageOutOfMemory(f"{record.size} bytes that take too much memory to be read")
+    def refused(self, error: PageError, record: Record, number: int) -> Rejection:
+        """Return the quarantine entry of a record that is not parsed."""
         return self._reject(error, number, record.content)
 
     def _line(self, record: Record, number: int) -> Found:
@@ -213,7 +215,7 @@ class _Reader:
             size=size,
             url=_string((warc.headers.get("WARC-Target-URI") or "").strip().strip("<>")),
             fetched_at=parse_time(warc.headers.get("WARC-Date")),
-            content_type=content_type,
+            content_type=_string(content_type),
         )
 
     def _page(
@@ -361,8 +363,10 @@ def _payload(record: Record, most: int) -> tuple[bytes, int]:
 
 
 def _string(value: object) -> str | None:
-    """A text that says something, without the surrogates that no text may have."""
-    return value.encode("utf-8", "replace").decode() if isinstance(value, str) and value else None
+    """A text that says something, as a row can hold it: the page is known by it, here and when read again."""
+    if not isinstance(value, str):
+        return None
+    return value.encode("utf-8", "replace").decode().replace("\0", "") or None
 
 
 def _name(stated: str | None) -> str | None:

@@ -5,17 +5,19 @@ Started by `tasks.pool` with one end of a socket pair. It ends with that socket,
 
 from __future__ import annotations
 
-import resource
+import os
 import signal
-import sys
 import time
 from multiprocessing.connection import Connection
 
 from schemas.errors import KeepError
 from tasks.batch import extract_records
 from tasks.extract import extract_page
+from tasks.limits import bound_memory
 
 READY = "ready"
+OUT_OF_MEMORY = 86
+"""Exit code of a worker whose memory is full."""
 
 
 def serve(descriptor: int, memory_bytes: int) -> None:
@@ -24,8 +26,9 @@ def serve(descriptor: int, memory_bytes: int) -> None:
     Receives (Batch, Place); sends (unit, outcome) for each record, then the CPU seconds it took, or the error
     that ends the batch.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    _bound_memory(memory_bytes)
+    for told in (signal.SIGINT, signal.SIGTERM):  # what is sent to all of a group is the parent's to handle
+        signal.signal(told, signal.SIG_IGN)
+    bound_memory(memory_bytes)
     _warm_up()
     with Connection(descriptor) as connection:
         connection.send(READY)
@@ -42,6 +45,8 @@ def serve(descriptor: int, memory_bytes: int) -> None:
                 connection.send(time.process_time() - started)
         except (EOFError, BrokenPipeError, ConnectionResetError):
             return
+        except MemoryError:  # at once: to take apart what fills it can last minutes
+            os._exit(OUT_OF_MEMORY)
 
 
 def _warm_up() -> None:
@@ -51,18 +56,3 @@ def _warm_up() -> None:
     text = f"The ferry is back\nBy Ilse Varga\n12 May 2025\n\n{sentence}\n"
     for content in (markup, text):
         extract_page(content.encode(), "https://www.paper.example/ferry")
-
-
-def _bound_memory(memory_bytes: int) -> None:
-    """Make what would outgrow `memory_bytes` a MemoryError.
-
-    On Linux private memory is what counts; elsewhere only the address space can be bounded, if at all.
-    """
-    kind = resource.RLIMIT_DATA if sys.platform == "linux" else resource.RLIMIT_AS
-    _, hard = resource.getrlimit(kind)
-    bound = memory_bytes if hard == resource.RLIM_INFINITY else min(memory_bytes, hard)
-    try:
-        resource.setrlimit(kind, (bound, hard))
-    except (OSError, ValueError):
-        if sys.platform == "linux":
-            raise

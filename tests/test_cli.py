@@ -242,6 +242,40 @@ def test_extract_refuses_a_page_beyond_the_limit(tmp_path: Path) -> None:
     assert "limit" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("limits", "fault", "told"),
+    [
+        ("page_seconds=0.3", 're.match("(a+)+b", "a" * 64)', "longer than 0.3 seconds"),
+        ("worker_bytes=50_000_000", "bytearray(200 << 20)", "more than 50,000,000 bytes of memory"),
+        ("worker_bytes=50_000_000", 'raise SelectolaxError("no memory")', "50,000,000 bytes of memory"),
+    ],
+)
+def test_extract_bounds_time_and_memory(tmp_path: Path, limits: str, fault: str, told: str) -> None:
+    page = tmp_path / "story.html"
+    page.write_text(STORY)
+    program = f"""
+import re, sys
+import schemas.records, tasks.extract
+from selectolax.lexbor import SelectolaxError
+from flows.cli import main
+
+bounds = schemas.records.Limits({limits})
+schemas.records.Limits = lambda: bounds
+
+def faulty(content, url):
+    {fault}
+
+tasks.extract.extract_page = faulty
+main(["extract", {str(page)!r}])
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (run.returncode, run.stdout) == (1, "")
+    assert len(run.stderr.splitlines()) == 1
+    assert str(page) in run.stderr and told in run.stderr
+
+
 def test_one_page_needs_neither_prefect_nor_a_database(tmp_path: Path) -> None:
     page = tmp_path / "story.html"
     page.write_text(STORY)

@@ -6,6 +6,7 @@ does what a page names. Everything else is what production runs.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import threading
@@ -16,11 +17,12 @@ from pathlib import Path
 
 import pytest
 
-from schemas.records import Batch, BatchResult, Limits, Page
+from schemas.records import Batch, BatchResult, Input, Limits, Page, Part
 from tasks.pool import ExtractionPool, WorkerUnusable
 
 FAULTS = """
-import collections, ctypes, itertools, os, sys, time
+import collections, ctypes, itertools, os, re, sys, time
+import selectolax.lexbor
 import tasks.batch
 
 whole = tasks.batch.extract_page
@@ -46,8 +48,17 @@ def faulty(content, *arguments, **keywords):
                 pass
     if b"FAULT-loop-in-c" in content:
         collections.deque(itertools.repeat(None), maxlen=0)
+    if b"FAULT-regex" in content:
+        re.match("(a+)+b", "a" * 64)
     if b"FAULT-memory" in content:
         bytearray(8 << 30)
+    if b"FAULT-no-memory-left" in content:
+        raise selectolax.lexbor.SelectolaxError("Can't parse HTML.")
+    if b"FAULT-leftovers" in content:
+        global leftovers
+        leftovers = bytearray(700 << 20)
+    if b"FAULT-half" in content:
+        bytearray(500 << 20)
     if b"FAULT-bug" in content:
         raise KeyError("unforeseen")
     if b"FAULT-modules" in content:
@@ -57,7 +68,7 @@ def faulty(content, *arguments, **keywords):
 tasks.batch.extract_page = faulty
 """
 
-QUICK = Limits(page_seconds=0.3, worker_bytes=1 << 30)
+QUICK = Limits(page_seconds=0.6, worker_bytes=1 << 30)
 
 
 @pytest.fixture
@@ -97,8 +108,10 @@ def rejected(result: BatchResult) -> dict[int, str]:
         ("FAULT-segfault", "worker_died"),
         ("FAULT-exit", "worker_died"),
         ("FAULT-sleep", "timeout"),
+        ("FAULT-regex", "timeout"),
         ("FAULT-loop-in-c", "timeout"),
         ("FAULT-memory", "memory"),
+        ("FAULT-no-memory-left", "memory"),
         ("FAULT-bug", "extractor_error"),
     ],
 )
@@ -162,11 +175,53 @@ def test_a_page_whose_worker_is_killed_is_tried_once_more(pool: ExtractionPool) 
     assert (result.read, result.ignored) == (2, 1)
 
 
-@pytest.mark.parametrize(("fault", "tries"), [("exit", 2), ("sleep", 1), ("loop-in-c", 1), ("memory", 1)])
-def test_only_a_death_gets_a_second_try(pool: ExtractionPool, tmp_path: Path, fault: str, tries: int) -> None:
+@pytest.mark.parametrize(("fault", "tries"), [("exit", 2), ("sleep", 1), ("loop-in-c", 1), ("memory", 2)])
+def test_only_a_page_that_may_be_innocent_gets_a_second_try(
+    pool: ExtractionPool, tmp_path: Path, fault: str, tries: int
+) -> None:
     result = pool.extract_batch(batch("", f"FAULT-count FAULT-{fault}", ""))
     assert list(rejected(result)) == [1]
     assert len((tmp_path / "killed").read_text()) == tries
+
+
+def test_a_page_is_not_condemned_for_what_another_left_in_memory(faults: None) -> None:
+    limits = replace(QUICK, page_seconds=5)
+    whole = batch("", "FAULT-leftovers", "FAULT-half", "", "FAULT-half", accept=4, limits=limits)
+    with ExtractionPool(1, limits) as pool:
+        result = pool.extract_batch(whole)
+    assert rejected(result) == {}
+    assert [each.origin_record for each in result.pages] == [0, 1, 2, 3], "each once, and no more than wanted"
+
+
+def test_memory_that_runs_out_costs_the_page() -> None:
+    cells = Page(b"<html><body><table>" + b"<tr><td>x<td>y" * 200_000, "html", url="https://paper.example/t")
+    for megabytes in (120, 200):
+        limits = Limits(worker_bytes=megabytes * 1_000_000)
+        with ExtractionPool(1, limits) as pool:
+            result = pool.extract_batch(Batch(1, pages=(cells, page(1)), limits=limits))
+        assert rejected(result) in ({0: "memory"}, {0: "worker_died"})
+        assert [each.origin_record for each in result.pages] == [1]
+
+
+def test_a_record_that_takes_too_much_memory_to_read_costs_itself(tmp_path: Path) -> None:
+    path = tmp_path / "pages.jsonl"
+    good = json.dumps({"text": "The ferry is back\n\nThe ferry sailed again on Monday.\n"})
+    path.write_text(f"{good}\n" + "[" + "[]," * 3_000_000 + "[]]\n" + f"{good}\n{good}\n")
+    limits = Limits(worker_bytes=150_000_000)
+    with ExtractionPool(1, limits) as pool:
+        part = Part(Input(path.as_uri(), "0", "jsonl"), 0, 4)
+        result = pool.extract_batch(Batch(1, parts=(part,), limits=limits))
+    assert rejected(result) in ({1: "memory"}, {1: "worker_died"})
+    assert [each.origin_record for each in result.pages] == [0, 2, 3]
+
+
+def test_workers_leave_signals_to_their_parent(pool: ExtractionPool) -> None:
+    pool.extract_batch(batch(""))
+    [worker] = pool._running
+    for told in (signal.SIGINT, signal.SIGTERM):
+        os.kill(worker._process.pid, told)
+    assert rejected(pool.extract_batch(batch("", ""))) == {}
+    assert [worker] == [*pool._running]
 
 
 def test_batches_run_side_by_side_from_many_threads(faults: None) -> None:

@@ -87,7 +87,7 @@ def segment(tree: LexborHTMLParser) -> list[Block]:
     if body is None:
         return []
     blocks: list[Block] = []
-    _walk(Place(body, "body", None, ""), blocks, 0)
+    _walk(Place(body, "body", None, ""), blocks)
     for block in blocks:
         place: Place | None = block.place
         hidden = block.place.hidden
@@ -98,45 +98,70 @@ def segment(tree: LexborHTMLParser) -> list[Block]:
     return blocks
 
 
-def _walk(place: Place, blocks: list[Block], depth: int) -> None:
+def _walk(place: Place, blocks: list[Block]) -> None:
+    """Append the blocks below `place`.
+
+    Goes down on a stack of its own: running out of memory then ends it at once, where generators within
+    generators would swallow the error, one after the other.
+    """
+    above: list[tuple[Place, LexborNode | None]] = []
     run: list[LexborNode] = []
-    for child in place.node.iter(include_text=True):
-        tag = child.tag or ""
+    child = place.node.first_child
+    while True:
+        if child is None:
+            if run:
+                _emit(_whole(run, place), place.tag, place, blocks)
+                run = []
+            if not above:
+                return
+            place, child = above.pop()
+            continue
+        node, child = child, child.next
+        tag = node.tag or ""
         if tag in _INLINE or tag.startswith("-"):
-            if tag in _WRAPPERS and _holds_blocks(child):
+            if tag in _WRAPPERS and _holds_blocks(node):
                 tag = "div" if tag != "a" else "a"
             else:
                 if tag != "-comment":
-                    run.append(child)
+                    run.append(node)
                 continue
         if run:
             _emit(run, "", place, blocks)
             run = []
-        if tag in _LEAVES or depth > _MOST_DEPTH:
-            _emit([child], tag, place, blocks)
+        if tag in _LEAVES or len(above) > _MOST_DEPTH:
+            _emit([node], tag, place, blocks)
             continue
-        attributes = child.attributes
-        style = attributes.get("style")
-        hidden = (
-            place.hidden
-            or "hidden" in attributes
-            or attributes.get("aria-hidden") == "true"
-            or bool(style and _HIDDEN.search(style))
-        )
-        classes, own_id = attributes.get("class") or "", attributes.get("id") or ""
-        named = f" {classes[:NAME_READ]} {own_id[:NAME_READ]} ".lower()
-        if "tag-" in named or "category-" in named:
-            named = _TOPICS.sub("", named)
-        link = attributes.get("href") if tag == "a" else place.link
-        _walk(Place(child, tag, place, named, link, hidden), blocks, depth + 1)
-    if run:
-        whole = (
-            len(run) > 1
-            and place.tag in ("li", "div", "td", "dd", "blockquote")
-            and run[0].prev is None
-            and run[-1].next is None
-        )
-        _emit([place.node] if whole else run, place.tag, place, blocks)
+        above.append((place, child))
+        place = _entered(node, tag, place)
+        child = node.first_child
+
+
+def _entered(node: LexborNode, tag: str, parent: Place) -> Place:
+    attributes = node.attributes
+    style = attributes.get("style")
+    hidden = (
+        parent.hidden
+        or "hidden" in attributes
+        or attributes.get("aria-hidden") == "true"
+        or bool(style and _HIDDEN.search(style))
+    )
+    classes, own_id = attributes.get("class") or "", attributes.get("id") or ""
+    named = f" {classes[:NAME_READ]} {own_id[:NAME_READ]} ".lower()
+    if "tag-" in named or "category-" in named:
+        named = _TOPICS.sub("", named)
+    link = attributes.get("href") if tag == "a" else parent.link
+    return Place(node, tag, parent, named, link, hidden)
+
+
+def _whole(run: list[LexborNode], place: Place) -> list[LexborNode]:
+    """The run, or the element it lies in where it is all that this holds."""
+    whole = (
+        len(run) > 1
+        and place.tag in ("li", "div", "td", "dd", "blockquote")
+        and run[0].prev is None
+        and run[-1].next is None
+    )
+    return [place.node] if whole else run
 
 
 def _holds_blocks(node: LexborNode) -> bool:
