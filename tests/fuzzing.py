@@ -466,6 +466,15 @@ _markup = st.builds(
     st.sampled_from((1, 1, 1, 2, 30)),
     st.sampled_from((_STORY, f"<h1>{TEXTS[5]}</h1>{_STORY}", "")),
 )
+_declarations = st.one_of(
+    st.builds("<meta property='{}' content='{}'>".format, st.sampled_from(_METAS), _texts),
+    st.builds('<script type="application/ld+json">{}</script>'.format, _json_values.map(_ld)),
+    st.sampled_from([scrap for scrap in _SCRAPS if scrap.startswith(("<link", "<base", "<meta"))]),
+    st.builds("<div{0}><a{1}>{2}</a> {3}</div>".format, *[st.sampled_from(_ATTRIBUTES)] * 2, _texts, _texts),
+)
+_declaring = st.builds(
+    _document, st.lists(_declarations, min_size=1, max_size=12), st.just(1), st.just(_STORY)
+)
 _paragraph = st.integers(0, 4).map(lambda number: TEXTS[number])
 _lines = st.one_of(_texts, _paragraph, st.sampled_from(_SCRAPS), _json_values.map(_ld), st.just(""))
 _flat = st.builds(
@@ -575,6 +584,7 @@ PAGES = st.builds(
         st.text(alphabet=st.characters(), max_size=200),
         st.binary(max_size=300),
         _markup,
+        _declaring,
         _flat,
         _encoded,
         _mutated_pages,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import fuzzing
@@ -13,7 +15,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from tasks.extract import extract_page
 
-EXAMPLES = {"pages": 150, "inputs": 250, "cuts": 80}
+EXAMPLES = {"pages": 220, "inputs": 400, "cuts": 150}
 
 STORY = "The ferry sailed again on Monday, and a brass band met it on the quay, where people had waited. " * 3
 LONG = f'<html><meta property="{{}}" content="{{}}"><body><p>{STORY}</p><p>{STORY}</p><p>{STORY}</p>'
@@ -81,3 +83,23 @@ def test_a_broken_promise_is_noticed(monkeypatch: pytest.MonkeyPatch, name: str,
     monkeypatch.setattr(fuzzing, "extract_page", lambda *_, **__: broken)
     with pytest.raises(AssertionError):
         check(PageCase(page))
+
+
+def test_a_failing_case_is_saved_small_and_ends_the_run(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).resolve().parent.parent / "scripts"))
+    import fuzz
+
+    def fails_on_long_pages(case: PageCase) -> None:
+        assert len(case.content) < 3
+
+    monkeypatch.setattr(fuzz, "check", fails_on_long_pages)
+    saved = tmp_path / "case.json"
+    assert not fuzz.fuzz(["pages"], 1.0, 3, saved)
+    assert f"seed 3: python {sys.argv[0]} --repeat {saved}" in capsys.readouterr().out
+    case = from_json(saved.read_text())
+    assert isinstance(case, PageCase) and len(case.content) == 3
+    monkeypatch.setattr(fuzz, "check", lambda _: None)
+    monkeypatch.setattr(fuzz, "ROUND", 5)
+    assert fuzz.fuzz(["cuts", "inputs"], 0.01, 0, saved)
