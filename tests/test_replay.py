@@ -62,15 +62,18 @@ class Newsroom:
         self, chosen: Chosen = EVERYTHING, selection: Selection = AS_IT_WAS
     ) -> tuple[Counts, Replayed]:
         retried: list[int] = []
+        gone: list[int] = []
 
         def batches() -> Iterator[Any]:
             for item in replay(self.engine, self.archive, selection, chosen):
                 if isinstance(item, Retried):
                     retried.extend(item.entry_ids)
+                if isinstance(item, Unavailable):
+                    gone.append(item.id)
                 yield item
 
         counts, run_id = self._load("backfill", {"fields": dict(selection.fields)}, batches())
-        return counts, replayed(self.engine, retried, run_id)
+        return counts, replayed(self.engine, retried, run_id, gone)
 
     def _load(self, kind: str, parameters: dict[str, Any], found: Iterable[Any]) -> tuple[Counts, int]:
         run_id = start_run(self.engine, kind=kind, parameters=parameters, flow_run_id=None, extractor="1")
@@ -441,17 +444,17 @@ def test_the_commands_dismiss_and_read_by_other_names(
     assert said("dismiss", "--reason", "undecodable") == f"Dismissed 1 page: {broken}.\n"
     assert "Nothing that waits in the quarantine matches." in said("dismiss", str(broken))
     command = [
-        Path(sys.executable).with_name("broadsheet"),
+        str(Path(sys.executable).with_name("broadsheet")),
         "quarantine",
         "replay",
         "--fields",
         "html=mystery",
     ]
-    replay = subprocess.run(
+    done = subprocess.run(
         [*command, "--json"], env=environment, capture_output=True, text=True, timeout=180, check=True
     )
     outcome = {"loaded": [named], "failed": [], "unavailable": [other]}
-    assert orjson.loads(replay.stdout)["replayed"] == outcome
+    assert orjson.loads(done.stdout)["replayed"] == outcome
     assert orjson.loads(said("dismiss", "--all", "--json")) == {"dismissed": [other]}
     assert "Nothing that waits" in said("replay")
 
