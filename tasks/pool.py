@@ -53,13 +53,13 @@ class ExtractionPool:
         self._count = workers
         self._idle: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
         self._running: set[_Worker] = set()
+        self._under_way = 0
         self._lock = threading.Lock()
         self._closed = False
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="extraction")
 
     def __enter__(self) -> ExtractionPool:
-        for _ in range(self._count):
-            self._idle.put(self._start())
+        self._idle.put(self._start())  # the first starts while the run still looks around
         return self
 
     def __exit__(
@@ -74,8 +74,19 @@ class ExtractionPool:
             worker.close()
 
     def submit(self, batch: Batch) -> Future[BatchResult]:
-        """Start `extract_batch` as soon as a worker is free."""
-        return self._threads.submit(self._extract, batch)
+        """Start `extract_batch` as soon as a worker is free; there are never more workers than batches."""
+        with self._lock:
+            self._under_way += 1
+            is_short = len(self._running) < min(self._under_way, self._count)
+        if is_short:
+            self._idle.put(self._start())
+        future = self._threads.submit(self._extract, batch)
+        future.add_done_callback(self._ended)
+        return future
+
+    def _ended(self, future: Future[BatchResult]) -> None:
+        with self._lock:
+            self._under_way -= 1
 
     def extract_batch(self, batch: Batch) -> BatchResult:
         """Extract the batch and wait for it. Thread-safe.
