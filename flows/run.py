@@ -115,7 +115,7 @@ def run(
                     progress.show(tally)
             settle_step.submit(engine).result()  # in a thread: a signal ends the waiting for it
             headlines = run_headlines(engine, run_id)
-            again = replayed(engine, tally.retried, run_id) if tally.retried else None
+            again = replayed(engine, tally.retried, run_id, tally.gone) if tally.retried else None
             report = tally.close(run_totals(engine, run_id).counts, headlines, again, max_quarantine)
             if report.counts.quarantined:
                 reasons = patient(count_quarantine)(engine, Chosen(run_id=run_id))
@@ -202,6 +202,8 @@ def _in_flight(
             continue
         if isinstance(item, Unavailable):
             tally.unavailable += 1
+            if tally.retried:
+                tally.gone.append(item.id)
             continue
         if isinstance(item, Retried):
             tally.retried += item.entry_ids
@@ -234,6 +236,8 @@ class _Tally:
         self.unmatched = 0
         self.unavailable = 0
         self.retried: list[int] = []
+        self.gone: list[int] = []
+        """Those of them that gave nothing to try."""
         self.submitted = 0
         self.ended = 0
         self.run_id = run_id
@@ -272,7 +276,7 @@ class _Tally:
             "partial" if self.counts.quarantined else "completed"
         )
         said = replay_sentence(again) if again else ""
-        if self.unavailable:
+        if self.unavailable and not again:
             said += f"{self.unavailable:,} pages are unavailable: their bytes are gone."
         if self.unmatched:
             said += f"{self.unmatched:,} inputs say nothing by the path pattern: it does not match them."

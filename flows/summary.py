@@ -76,6 +76,7 @@ def replay_sentence(again: Replayed) -> str:
         "loaded": again.loaded,
         "failed again": again.failed,
         "gave no page to try": again.unavailable,
+        "not tried or left out": again.waiting,
     }
     said = [f"{len(ids):,} {word} ({listed(ids)})" for word, ids in outcomes.items() if ids]
     return f"Of {sum(map(len, outcomes.values())):,} quarantined entries {', '.join(said)}."

@@ -365,7 +365,9 @@ class Replayed:
     failed: tuple[int, ...] = ()
     """Quarantined once more."""
     unavailable: tuple[int, ...] = ()
-    """They gave no page: gone from archive and input alike, or as unreadable as before."""
+    """They gave nothing to try: gone from archive and input alike, or nothing of the input is left unread."""
+    waiting: tuple[int, ...] = ()
+    """Not tried, since the limit was met or their batch failed; or left out by what was asked for."""
 
 
 @dataclass(frozen=True, slots=True)

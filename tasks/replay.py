@@ -19,7 +19,7 @@ from tasks.ledger import KnownParts
 from tasks.plan import BATCH_BYTES, BATCH_PAGES, Known, pack, plan
 from tasks.postgres.patience import patient
 from tasks.postgres.quarantine import Chosen, waiting_ids
-from tasks.recover import LostPage, input_name, recover, selections
+from tasks.recover import LostPage, Unavailable, input_name, recover, selections
 
 ENTRIES_AT_ONCE = 5_000
 """Entries that are held at a time, without bytes."""
@@ -30,15 +30,17 @@ _COLUMNS = tuple(getattr(QuarantineEntry, field.name) for field in fields(LostPa
 
 @dataclass(frozen=True, slots=True)
 class Retried:
-    """Entries that are tried again now; the batches that follow hold what could be had of them."""
+    """Entries that are to be tried again: what follows holds them, or says that they cannot be had."""
 
     entry_ids: tuple[int, ...]
 
 
 def replay(
     engine: Engine, archive: Archive, selection: Selection, chosen: Chosen = _ALL
-) -> Iterator[Batch | Retried]:
+) -> Iterator[Batch | Retried | Unavailable]:
     """Yield what waits in quarantine and is meant, as batches; an entry is resolved when its page loads.
+
+    One that gives nothing to try is `Unavailable`: bytes or input are gone, or nothing of it is left unread.
 
     Records in which no page was found are read as they were, but for what `selection` says otherwise. Where
     an input could not be read on, what the ledger lacks of it is planned again, as it was.
@@ -51,24 +53,37 @@ def replay(
 
 def _replay(
     engine: Engine, archive: Archive, selection: Selection, ids: Sequence[int]
-) -> Iterator[Batch | Retried]:
+) -> Iterator[Batch | Retried | Unavailable]:
     for start in range(0, len(ids), ENTRIES_AT_ONCE):
         asked = ids[start : start + ENTRIES_AT_ONCE]
         yield Retried(tuple(asked))
         entries = _entries(engine, asked)
         lost = [LostPage(*entry[:-1]) for entry in entries if entry.digest is not None]
-        found = (page for _, page in recover(engine, archive, lost, selection) if page is not None)
-        yield from in_batches(found, selection)
+        given: set[int] = set()
+        yield from in_batches(_found(engine, archive, lost, selection, given), selection)
         unread: defaultdict[Selection, list[_Rest]] = defaultdict(list)
         for entry in entries:
             if entry.digest is None:
                 alone = entry.reason == PageTooLarge.reason
                 for way in selections(engine, entry.origin_uri):
                     known = KnownParts(engine)
-                    unread[way].append(_Rest(known, way, entry.origin_uri, entry.origin_record, alone))
+                    unread[way].append(
+                        _Rest(known, way, entry.id, entry.origin_uri, entry.origin_record, alone)
+                    )
         for way, rests in unread.items():
-            parts = chain.from_iterable(map(_planned, rests))
+            parts = chain.from_iterable(_planned(rest, given) for rest in rests)
             yield from (batch for batch in pack(parts, way) if isinstance(batch, Batch))
+        yield from (Unavailable(number) for number in asked if number not in given)
+
+
+def _found(
+    engine: Engine, archive: Archive, lost: Sequence[LostPage], selection: Selection, given: set[int]
+) -> Iterator[Page]:
+    """The pages that can be had, their entries noted in `given`."""
+    for entry, page in recover(engine, archive, lost, selection):
+        if page is not None:
+            given.add(entry.id)
+            yield page
 
 
 @patient
@@ -95,12 +110,18 @@ def in_batches(pages: Iterable[Page], selection: Selection) -> Iterator[Batch]:
 # --- inputs that could not be read on -----------------------------------------------------------------
 
 
-def _planned(rest: _Rest) -> Iterator[Part | Skipped | Unmatched]:
-    """What the ledger lacks of an input from where reading ended; nothing of one that is gone."""
+def _planned(rest: _Rest, given: set[int]) -> Iterator[Part | Skipped | Unmatched]:
+    """What the ledger lacks of an input from where reading ended; nothing of one that is gone.
+
+    The entry is noted in `given` where there is something to read.
+    """
     name = input_name(rest.uri, linked=False)  # whatever is there now is read
     if name is not None:
         with suppress(ConfigError):
-            yield from plan([name], replace(rest.way, path_pattern=None), rest)
+            for item in plan([name], replace(rest.way, path_pattern=None), rest):
+                if isinstance(item, Part):
+                    given.add(rest.entry_id)
+                yield item
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +131,7 @@ class _Rest:
     known: Known
     way: Selection
     """How the input was read."""
+    entry_id: int
     uri: str
     record: int
     alone: bool

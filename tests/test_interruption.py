@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -22,16 +23,16 @@ import orjson
 import psycopg
 import pytest
 from content import content, differences
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
-from schemas.errors import TransientLoadError
+from schemas.errors import ConfigError, TransientLoadError
 from schemas.records import RunReport
 from schemas.settings import Settings
 from tasks.ledger import finish_dead_runs, finish_run, run_under_way
 from tasks.postgres.database import open_database
 from tasks.postgres.embedded import use_embedded
-from tasks.postgres.patience import Patience, patient
+from tasks.postgres.patience import Patience, only_busy, patient
 
 COMMAND = Path(sys.executable).with_name("broadsheet")
 END_SECONDS = 10.0
@@ -332,6 +333,72 @@ def test_patience_ends(database: Engine) -> None:
         ask(create_engine(url))  # an engine without
 
 
+def failing(*tries: float) -> Callable[[Engine], None]:
+    """A patient function that loses its connection as often, each time after so many seconds."""
+    left = list(tries)
+
+    @patient
+    def ask(engine: Engine) -> None:
+        with engine.connect() as connection:
+            if left:
+                time.sleep(left.pop(0))
+                lose(connection)
+            connection.execute(text("SELECT 1"))
+
+    return ask
+
+
+def lose(connection: Connection) -> None:
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)
+    driver.pgconn.finish()
+
+
+def test_an_outage_late_in_a_call_has_patience_of_its_own(database_url: str) -> None:
+    engine = Patience(lambda: None, seconds=0.6, worked_seconds=0.5).given_to(create_engine(database_url))
+    failing(0, 0.9, 0)(engine)
+    assert not Patience.of(engine).ended
+    with pytest.raises(TransientLoadError):  # what costs its connection each time is given up
+        failing(*[0.9] * 9)(engine)
+    assert Patience.of(engine).ended
+    engine.dispose()
+
+
+def test_a_call_that_others_are_in_the_way_of_gives_up_alone(database: Engine, database_url: str) -> None:
+    @patient
+    def ask(engine: Engine) -> None:
+        with engine.begin() as connection:
+            connection.execute(text("LOCK TABLE broadsheet.pages IN ACCESS EXCLUSIVE MODE NOWAIT"))
+
+    brief = Patience(lambda: None, seconds=0.3).given_to(create_engine(database_url))
+    with database.begin() as connection:
+        connection.execute(text("LOCK TABLE pages"))
+        with pytest.raises(TransientLoadError) as caught:
+            ask(brief)
+    assert only_busy(caught.value) and not Patience.of(brief).ended
+    ask(brief)
+    brief.dispose()
+
+
+@pytest.mark.parametrize(("query", "idle"), [("", "30"), ("?keepalives_idle=5", "5")])
+def test_a_connection_that_goes_silent_is_lost_within_a_minute(
+    query: str, idle: str, settings: Settings
+) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def note(*arguments: Any) -> None:
+        asked.append(arguments[3])
+
+    event.listen(Engine, "do_connect", note)
+    try:
+        url = f"postgresql://nobody@127.0.0.1:1/nothing{query}"
+        with pytest.raises(ConfigError), open_database(replace(settings, database_url=url)):
+            pass
+    finally:
+        event.remove(Engine, "do_connect", note)
+    assert (asked[0]["tcp_user_timeout"], asked[0]["keepalives_idle"]) == ("60000", idle)
+
+
 def test_a_mistake_is_not_tried_again(database: Engine) -> None:
     calls = []
 
@@ -380,5 +447,9 @@ def test_a_run_whose_lock_was_lost_is_shown_alive_again(database: Engine, databa
         eventually(lambda: one(database, state) == ("running", None), 20)
         finish_dead_runs(database)
         assert one(database, state)[0] == "running"
-    finish_dead_runs(database)
-    assert one(database, state)[0] == "failed"
+
+    def seen_dead() -> bool:
+        finish_dead_runs(database)
+        return bool(one(database, state)[0] == "failed")
+
+    eventually(seen_dead, 20)  # the server takes a moment to see that a connection was closed

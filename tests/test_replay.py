@@ -36,7 +36,7 @@ from tasks.load import load_batch
 from tasks.plan import pack, plan
 from tasks.postgres.kept import worth_keeping
 from tasks.postgres.quarantine import Chosen, count_quarantine, dismiss, list_quarantine, replayed
-from tasks.recover import LostPage, recover
+from tasks.recover import LostPage, Unavailable, recover
 from tasks.replay import Retried, replay
 
 BROKEN = "\0\1\2" * 4000
@@ -453,7 +453,7 @@ def test_the_commands_dismiss_and_read_by_other_names(
     done = subprocess.run(
         [*command, "--json"], env=environment, capture_output=True, text=True, timeout=180, check=True
     )
-    outcome = {"loaded": [named], "failed": [], "unavailable": [other]}
+    outcome = {"loaded": [named], "failed": [], "unavailable": [other], "waiting": []}
     assert orjson.loads(done.stdout)["replayed"] == outcome
     assert orjson.loads(said("dismiss", "--all", "--json")) == {"dismissed": [other]}
     assert "Nothing that waits" in said("replay")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -209,16 +209,21 @@ def dismiss(engine: Engine, chosen: Chosen) -> list[int]:
 
 
 @patient
-def replayed(engine: Engine, ids: Sequence[int], run_id: int) -> Replayed:
-    """What became of entries that a run has tried again."""
+def replayed(engine: Engine, ids: Sequence[int], run_id: int, unavailable: Collection[int]) -> Replayed:
+    """What became of entries that a run was to try again; those `unavailable` gave it nothing to try."""
     entry = QuarantineEntry
     statement = select(entry.id, _OPEN.label("open"), entry.run_id).where(entry.id == func.any(list(ids)))
-    loaded, failed, unavailable = list[int](), list[int](), list[int]()
+    loaded, failed, gone, waiting = list[int](), list[int](), list[int](), list[int]()
+    unavailable = frozenset(unavailable)
     with engine.connect() as connection:
         for number, still_open, last_run in connection.execute(statement.order_by(entry.id)):
-            outcome = loaded if not still_open else failed if last_run == run_id else unavailable
-            outcome.append(number)
-    return Replayed(tuple(loaded), tuple(failed), tuple(unavailable))
+            if not still_open:
+                loaded.append(number)
+            elif last_run == run_id:
+                failed.append(number)
+            else:
+                (gone if number in unavailable else waiting).append(number)
+    return Replayed(tuple(loaded), tuple(failed), tuple(gone), tuple(waiting))
 
 
 def listed(ids: Sequence[int]) -> str:
