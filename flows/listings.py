@@ -17,7 +17,7 @@ import click
 
 from flows.options import Command, as_json, check_range, date_range, day
 from flows.render import facts, print_json, printable, table
-from schemas.errors import ConfigError
+from schemas.errors import ConfigError, missing_extra
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -353,7 +353,7 @@ def drawing() -> Callable[[Engine, int, BinaryIO, str], None]:
     except ModuleNotFoundError as error:
         if error.name != "matplotlib":
             raise
-        raise ConfigError("Plots need matplotlib: pip install 'broadsheet[plot]'.") from None
+        raise missing_extra("--plot", "plot") from None
     return draw_headline
 
 

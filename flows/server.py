@@ -7,6 +7,7 @@ process for that: several seconds one after the other that here pass side by sid
 from __future__ import annotations
 
 import atexit
+import fcntl
 import os
 import socket
 import subprocess
@@ -15,6 +16,7 @@ import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from http.client import HTTPConnection
+from pathlib import Path
 
 from schemas.errors import BroadsheetError
 
@@ -40,10 +42,12 @@ uvicorn.run(
 class EphemeralServer:
     """A server on a free port of the loopback interface; it ends when this process does.
 
-    It outlives what Prefect has to tell it at exit: create it before Prefect is imported.
+    It outlives what Prefect has to tell it at exit: create it before Prefect is imported. The environment has
+    PREFECT_HOME; servers of one home start one after another.
     """
 
     def __init__(self, environment: Mapping[str, str]) -> None:
+        self._turn = _turn(Path(environment["PREFECT_HOME"]))
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  closed at exit
         lifeline, self._parent = os.pipe()
         with socket.socket() as listening:
@@ -79,6 +83,12 @@ class EphemeralServer:
             BroadsheetError: it does not start.
         """
         try:
+            self._answer()
+        finally:
+            os.close(self._turn)
+
+    def _answer(self) -> None:
+        try:
             connection = HTTPConnection("127.0.0.1", self._port, timeout=START_SECONDS)
             connection.request("GET", "/api/health")
             answer = connection.getresponse().read()
@@ -97,3 +107,10 @@ class EphemeralServer:
         self._process.kill()
         self._process.wait()
         self._log.close()
+
+
+def _turn(home: Path) -> int:
+    """A lock held until the server is up: two that make one new home's tables get in each other's way."""
+    descriptor = os.open(home / "starting", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    return descriptor

@@ -5,6 +5,10 @@ Messages are positional, so that each error survives the way back from a worker 
 
 from __future__ import annotations
 
+import shlex
+import sys
+from pathlib import Path
+
 
 class BroadsheetError(Exception):
     """Base of every error that Broadsheet raises on purpose."""
@@ -16,6 +20,13 @@ class ConfigError(BroadsheetError):
 
 class Interrupted(BroadsheetError):
     """A run was told to end: what it had begun and not finished is left to the next one."""
+
+
+def missing_extra(what: str, extra: str) -> ConfigError:
+    """The error for what needs packages that only an extra brings, with the command that installs them."""
+    checkout = Path(__file__).resolve().parent.parent
+    command = f"{shlex.quote(sys.executable)} -m pip install --editable {shlex.quote(f'{checkout}[{extra}]')}"
+    return ConfigError(f"{what} needs packages that are not installed: {command}")
 
 
 class InputError(BroadsheetError):

@@ -18,8 +18,8 @@ PREFACE = """\
 Written by `python scripts/cli_reference.py > docs/cli.md`; a test compares it with the commands.
 
 Listings print aligned text, and JSON with `--json`. Results go to standard output; progress and errors go to
-standard error. Exit codes: 0 fine, 1 the run failed, 2 the command or a setting is wrong, 130 interrupted.
-What exports hold is in [exports.md](exports.md).
+standard error. Exit codes: 0 fine, 1 the run failed, 2 the command or a setting is wrong, 130 Ctrl-C,
+143 SIGTERM. What exports hold is in [exports.md](exports.md).
 """
 
 REASONS = """\

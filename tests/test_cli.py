@@ -23,6 +23,7 @@ from flows import options
 from flows.cli import broadsheet, main
 from flows.progress import summary
 from flows.render import plain, table
+from schemas.errors import missing_extra
 from schemas.records import Counts, RunReport, Selection
 from tasks.postgres.embedded import use_embedded
 
@@ -509,7 +510,8 @@ def test_a_plot_without_matplotlib_costs_one_sentence(loaded: Loaded, tmp_path: 
     environment = {**loaded.environment, "PYTHONPATH": str(tmp_path)}
     result = run("headlines", "show", "1", "--plot", tmp_path / "timeline.svg", env=environment)
     assert (result.returncode, result.stdout) == (2, "")
-    assert result.stderr == "Error: Plots need matplotlib: pip install 'broadsheet[plot]'.\n"
+    assert result.stderr == f"Error: {missing_extra('--plot', 'plot')}\n"
+    assert result.stderr.endswith("[plot]'\n")
 
 
 def test_quarantine_is_listed_and_shown(loaded: Loaded) -> None:

@@ -14,6 +14,7 @@ from typing import Any, get_args
 import pytest
 from sqlalchemy import Engine, text
 
+from schemas.errors import missing_extra
 from tasks.postgres.export import COLUMNS, Format, What, export
 
 BODY = 'He said:\t"C:\\new",\\. done\n\n\\.\n\nÜnïcödé 🛳, {braces} and \\N'
@@ -171,4 +172,4 @@ def test_parquet_without_pyarrow_is_one_sentence() -> None:
         "except ConfigError as error: print(error)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout == "Parquet needs pyarrow: install the extra `broadsheet[parquet]`.\n"
+    assert done.stdout == f"{missing_extra('Parquet', 'parquet')}\n"

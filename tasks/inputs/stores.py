@@ -16,7 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol, TypeVar
 
-from schemas.errors import ConfigError, InputError
+from schemas.errors import InputError, missing_extra
 from schemas.records import Limits
 
 if TYPE_CHECKING:
@@ -107,10 +107,7 @@ def store(kind: str) -> Store:
             return _S3()
         return _Google() if kind == "gs" else _Web()
     except ImportError:
-        extra = _EXTRAS[kind]
-        raise ConfigError(
-            f"{kind}:// needs an extra that is not installed: pip install 'broadsheet[{extra}]'."
-        ) from None
+        raise missing_extra(f"{kind}://", _EXTRAS[kind]) from None
 
 
 class _Refused(Exception):

@@ -15,7 +15,7 @@ from typing import Any, Literal, cast
 from psycopg import Connection
 from sqlalchemy import Engine
 
-from schemas.errors import ConfigError
+from schemas.errors import missing_extra
 
 What = Literal["articles", "headlines", "sightings"]
 Format = Literal["csv", "jsonl", "parquet"]
@@ -192,7 +192,7 @@ def _pyarrow() -> Any:
         importlib.import_module("pyarrow.parquet")
         return importlib.import_module("pyarrow")
     except ImportError:
-        raise ConfigError("Parquet needs pyarrow: install the extra `broadsheet[parquet]`.") from None
+        raise missing_extra("Parquet", "parquet") from None
 
 
 class _Sink(io.RawIOBase):
