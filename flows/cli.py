@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, NoReturn
@@ -129,13 +130,13 @@ def extract(file: Path, url: str | None) -> None:
     from flows.render import print_json
     from schemas.records import Limits
     from tasks.extract import extract_page
-    from tasks.limits import memory_limit, out_of_memory, page_limits
+    from tasks.limits import memory_limit, out_of_memory, within_limits
 
     limits = Limits()
     try:
         content = _page_bytes(file, limits.page_bytes)
-        with memory_limit(limits), page_limits(limits):
-            found = extract_page(content, url)
+        with memory_limit(limits):
+            found = within_limits(partial(extract_page, content, url), limits)
     except PageError as error:
         raise PageError(f"{file}: {error}") from error
     except MemoryError:

@@ -9,6 +9,7 @@ import time
 import traceback
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import repeat
 
 from schemas.errors import (
@@ -23,7 +24,7 @@ from tasks.dedupe import article_key, headline_key, story_key
 from tasks.extract import extract_page
 from tasks.inputs.storage import is_remote, read_ahead
 from tasks.keep import Spool
-from tasks.limits import page_limits
+from tasks.limits import within_limits
 from tasks.read import read_part
 
 Outcome = ExtractedPage | Rejection | Ignored
@@ -220,8 +221,7 @@ def _settle(page: Page, verdict: PageError | None, batch: Batch) -> Outcome:
     if verdict:
         return reject(page, verdict)
     try:
-        with page_limits(batch.limits):
-            extracted = extract_one(page)
+        extracted = within_limits(partial(extract_one, page), batch.limits)
     except PageError as error:
         return reject(page, error)
     except MemoryError:

@@ -6,10 +6,11 @@ import resource
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import TypeVar
 
 from selectolax.lexbor import SelectolaxError
 
@@ -18,22 +19,36 @@ from schemas.records import Limits
 
 _DATA = resource.RLIMIT_DATA if sys.platform == "linux" else resource.RLIMIT_AS
 """On Linux private memory is what counts; elsewhere only the address space can be bounded, if at all."""
+_UNBOUND = (resource.getrlimit(_DATA)[1],) * 2
+_NO_MEMORY = (MemoryError, SelectolaxError)
+"""The parser never fails of anything else."""
+
+T = TypeVar("T")
 
 
-@contextmanager
-def page_limits(limits: Limits) -> Iterator[None]:
-    """Bound the time that the block takes, and tell when it takes too much memory.
+def within_limits(work: Callable[[], T], limits: Limits) -> T:
+    """Do the work in bounded time, and tell when it takes too much memory.
 
     Raises:
         PageTimeout: it has run for `page_seconds`.
-        MemoryError: there is no memory left; `bound_memory` says how much there is. The process must end
-            then, by `os._exit`: to take apart what fills the memory can last minutes.
+        MemoryError: there was no memory left; `bound_memory` says how much there is. The bound is lifted
+            now, and the process must end, by `os._exit`: to take apart what fills it can last minutes.
+    """
+    with time_limit(limits):
+        return _lifting_bound(work)
+
+
+def _lifting_bound(work: Callable[[], T]) -> T:
+    """Do the work; have memory again when it runs out.
+
+    CPython 3.11 needs memory to unwind through `with` and `finally`, and tries without end when there is
+    none. So this catches before any of them, and allocates nothing before it lifts the bound.
     """
     try:
-        with time_limit(limits):
-            yield
-    except SelectolaxError as error:  # the parser never fails of anything else
-        raise MemoryError from error
+        return work()
+    except _NO_MEMORY:
+        resource.setrlimit(_DATA, _UNBOUND)
+        raise MemoryError from None
 
 
 def out_of_memory(limits: Limits) -> PageOutOfMemory:

@@ -186,6 +186,12 @@ class _List:
     """Whether the mark of an advertisement stands where the next entry's kicker would."""
     strong: int = 0
     """How many of the entries are long."""
+    bulleted: int = 0
+    """How many of them begin with a bullet."""
+    parted: int = 0
+    """How many of them something stands above."""
+    kickers: int = 0
+    """How many of them but the first a short line stands above."""
     gap: int | None = None
     """How many short lines stand between the entries, where that is always the same."""
     even: bool = True
@@ -216,8 +222,11 @@ class _List:
         self.short_lines = 0
         below_paid = self.after_paid and not (self.apart or self.kicker or is_strong(row))
         if not (self.paid or below_paid):
+            self.kickers += bool(self.entries) and self.kicker
             self.entries.append(_Entry(text, row, self.apart, self.kicker))
             self.strong += is_strong(row)
+            self.bulleted += bool(_BULLET.match(text))
+            self.parted += self.apart
         self.after_paid = self.paid
         self.fresh, self.apart, self.kicker, self.paid = True, False, False, False
         return True
@@ -232,18 +241,18 @@ class _List:
         entries = self.entries
         if self.number >= _REGULAR:
             return True
-        if len(entries) >= 2 and all(_BULLET.match(each.text) for each in entries):
+        if len(entries) >= 2 and self.bulleted == len(entries):
             return not _BULLET.match(row.text)
         if is_strong(row):
             return False
         if short_lines >= 2 and self.is_plain:
             return True
-        return not self.apart and len(entries) >= _REGULAR and all(each.apart for each in entries)
+        return not self.apart and len(entries) >= _REGULAR and self.parted == len(entries)
 
     @property
     def is_plain(self) -> bool:
         """True where no short line stands between the entries, so that one more is a label."""
-        return len(self.entries) >= 2 and not any(each.kicker for each in self.entries[1:])
+        return len(self.entries) >= 2 and not self.kickers
 
     @property
     def is_mixed(self) -> bool:
@@ -341,12 +350,13 @@ class _List:
     def _drop_dated(self) -> None:
         """Leave out the lines with a date that recur below the headlines."""
         below = [
-            two
-            for one, two in pairwise(self.entries)
+            index
+            for index, (one, two) in enumerate(pairwise(self.entries), 1)
             if two.row.dates and not two.apart and not one.row.dates
         ]
         if len(below) >= 2 and 2 * len(below) >= len(self.entries) - 1:
-            self.entries = [entry for entry in self.entries if entry not in below]
+            dropped = set(below)
+            self.entries = [entry for index, entry in enumerate(self.entries) if index not in dropped]
 
     def _kickers(self) -> set[int]:
         """Entries of up to four words, each above a longer one, where the list is made of such pairs."""
