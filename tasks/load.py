@@ -313,7 +313,7 @@ def _part_indices(batch: Batch, origins: Iterable[tuple[str, int]]) -> Iterator[
 
 
 def _enter_parts(connection: Connection, batch: Batch, result: BatchResult, batch_id: int) -> None:
-    """Enter the parts that were read; one that was not to its end is tried again by every run, until it is."""
+    """Enter the parts that were read; one that was not read to its end is tried again by every run."""
     parts = _parts_read(batch, result)
     stopped = (
         (rejection.origin_uri, rejection.origin_record)

@@ -362,7 +362,7 @@ ORDER BY {edge} {order} NULLS LAST, d.last_page_id {order}
 LIMIT 1
 """
 
-# OFFSET 0 keeps them apart: sightings by the text, then pages one by one, from where the one wanted is likely.
+# OFFSET 0 keeps them apart: sightings by the text, then pages one by one, the likely ones first.
 _SIGHTING = """
 SELECT p.id
 FROM (
