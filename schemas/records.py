@@ -365,7 +365,7 @@ class Replayed:
     failed: tuple[int, ...] = ()
     """Quarantined once more."""
     unavailable: tuple[int, ...] = ()
-    """They gave nothing to try: gone from archive and input alike, or nothing of the input is left unread."""
+    """They gave no page to try: gone from archive and input alike, or as unreadable as before."""
     waiting: tuple[int, ...] = ()
     """Not tried, since the limit was met or their batch failed; or left out by what was asked for."""
 

@@ -40,7 +40,7 @@ def replay(
 ) -> Iterator[Batch | Retried | Unavailable]:
     """Yield what waits in quarantine and is meant, as batches; an entry is resolved when its page loads.
 
-    One that gives nothing to try is `Unavailable`: bytes or input are gone, or nothing of it is left unread.
+    One that gives no page to try is `Unavailable`: bytes or input are gone, or as unreadable as before.
 
     Records in which no page was found are read as they were, but for what `selection` says otherwise. Where
     an input could not be read on, what the ledger lacks of it is planned again, as it was.

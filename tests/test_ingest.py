@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import psycopg
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
@@ -22,7 +23,7 @@ from prefect.settings import (
     PREFECT_LOGGING_TO_API_ENABLED,
     temporary_settings,
 )
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, event, text
 
 from flows.backfill import backfill
 from flows.ingest import ingest
@@ -367,3 +368,55 @@ def test_backfill_takes_the_days_it_is_asked_for(tmp_path: Path, database: Engin
     with get_client(sync_client=True) as client:
         name = client.read_flow_run(flow_run_id).name
     assert name == f"backfill {tmp_path} since 2025-05-17 until 2025-05-17"
+
+
+@contextmanager
+def connections_lost() -> Iterator[list[str]]:
+    """Lose the connection at the first statement of each transaction, once for each; yields these."""
+    lost: list[str] = []
+
+    def begun(connection: Connection) -> None:
+        connection.info["begun"] = True
+
+    def before(connection: Connection, cursor: Any, statement: str, *_: Any) -> None:
+        if connection.info.pop("begun", False) and "alembic" not in statement and statement not in lost:
+            lost.append(statement)
+            driver = connection.connection.dbapi_connection
+            assert isinstance(driver, psycopg.Connection)
+            driver.pgconn.finish()
+
+    event.listen(Engine, "begin", begun)
+    event.listen(Engine, "before_cursor_execute", before)
+    try:
+        yield lost
+    finally:
+        event.remove(Engine, "begin", begun)
+        event.remove(Engine, "before_cursor_execute", before)
+
+
+def test_a_connection_lost_before_each_thing_a_run_asks_changes_nothing(
+    tmp_path: Path, database: Engine
+) -> None:
+    path = dump(tmp_path / "dump.jsonl", range(3), {"html": "\0\1\2" * 4000}, {"nothing": 1})
+    with connections_lost() as lost:
+        state, report = run(ingest, paths=[str(path)], keep_pages=str(tmp_path / "kept"))
+        assert (state.name, report.counts) == ("Partial", Counts(read=5, loaded=3, quarantined=2))
+        _, again = run(backfill, replay=True)
+    assert again.counts == Counts(read=1, quarantined=1)
+    assert again.replayed is not None
+    assert len(again.replayed.failed) == len(again.replayed.unavailable) == 1
+    assert len(lost) > 12, lost
+    assert scalar(database, "SELECT count(*) FROM runs WHERE state = 'partial'") == 2
+    assert scalar(database, "SELECT count(*) FROM batches WHERE settled_at IS NULL") == 0
+
+
+def test_entries_behind_the_limit_are_said_to_wait(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        dump(tmp_path / f"{name}.jsonl", range(0), {"html": "\0\1\2" * 4000 + name})
+    run(ingest, paths=[str(tmp_path)], max_quarantine=1.0)
+    state, report = run(backfill, replay=True, limit=1)
+    assert report.replayed is not None
+    [failed], waiting = report.replayed.failed, report.replayed.waiting
+    assert sorted((failed, *waiting)) == [1, 2, 3]
+    again, left = f"1 failed again ({failed})", f"2 not tried or left out ({waiting[0]}, {waiting[1]})"
+    assert f"Of 3 quarantined entries {again}, {left}." in str(state.message)
