@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -397,6 +397,12 @@ def test_a_connection_that_goes_silent_is_lost_within_a_minute(
     finally:
         event.remove(Engine, "do_connect", note)
     assert (asked[0]["tcp_user_timeout"], asked[0]["keepalives_idle"]) == ("60000", idle)
+
+
+def test_every_worker_s_batch_finds_a_connection(settings: Settings) -> None:
+    with open_database(replace(settings, workers=30)) as engine, ExitStack() as batches:
+        for _ in range(34):
+            batches.enter_context(engine.connect())
 
 
 def test_a_mistake_is_not_tried_again(database: Engine) -> None:
