@@ -256,7 +256,7 @@ def test_workers_end_with_their_parent(tmp_path: Path) -> None:
         "import time; from schemas.records import *; from tasks.pool import ExtractionPool\n"
         "pool = ExtractionPool(2, Limits()).__enter__()\n"
         "batches = [Batch(number, pages=(Page(b'x', 'text'),)) for number in (1, 2)]\n"
-        "[extraction.result() for extraction in map(pool.submit, batches)]\n"
+        "[extraction.result() for extraction in [pool.submit(batch) for batch in batches]]\n"
         "print(*[worker._process.pid for worker in pool._running], flush=True); time.sleep(60)"
     )
     parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
