@@ -198,7 +198,8 @@ def test_a_kept_directory_is_an_input_of_the_same_pages(tmp_path: Path) -> None:
         published(keeper, HOSTILE[:7])
         published(keeper, HOSTILE[7:], "000001-000002")
     found = pages_in(tmp_path / "kept")
-    assert [identity(page) for page in found] == [identity(page) for page in HOSTILE]
+    one_line = [replace(page, source=page.source and " ".join(page.source.split())) for page in HOSTILE]
+    assert [identity(page) for page in found] == [identity(page) for page in one_line]
     assert [page.content for page in found] == [page.content for page in HOSTILE]
 
 
