@@ -37,9 +37,9 @@ from headline_load import ServerClock
 from landing_zone import SAVED, Kind, Layout, make
 from sqlalchemy import Engine, text
 
-from schemas.records import BatchResult, Input, KnownPart, Limits, Selection, Skipped
+from schemas.records import BatchResult, Limits, Selection, Skipped
 from schemas.settings import Settings
-from tasks.plan import pack, plan
+from tasks.plan import NothingKnown, pack, plan
 from tasks.pool import ExtractionPool
 from tasks.postgres.database import open_database
 from tasks.postgres.embedded import use_embedded
@@ -159,13 +159,6 @@ def memory_of(process: int) -> float:
 
 
 # --- extraction alone -----------------------------------------------------------------------------------
-
-
-class NothingKnown:
-    """An empty ledger."""
-
-    def parts(self, inputs: Sequence[Input], selection: str) -> Mapping[str, Sequence[KnownPart]]:
-        return {}
 
 
 def extract_alone(zone: Path, workers: int) -> dict[str, float]:

@@ -45,9 +45,9 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 from varied_pages import make_landing_zone
 
-from schemas.records import Input, KnownPart, Limits, Page, Part, Selection
+from schemas.records import Limits, Page, Part, Selection
 from schemas.settings import Settings
-from tasks.plan import plan
+from tasks.plan import NothingKnown, plan
 from tasks.postgres.database import open_database, upgrade
 from tasks.postgres.embedded import use_embedded
 from tasks.postgres.kept import read_kept_pages
@@ -669,14 +669,9 @@ SCENARIOS: dict[str, Disturb] = {
 }
 
 
-class _NothingKnown:
-    def parts(self, inputs: Sequence[Input], selection: str) -> Mapping[str, Sequence[KnownPart]]:
-        return {}
-
-
 def _pages_at_origins(places: Sequence[Path]) -> dict[tuple[str, int], bytes]:
     """Keys of all pages of the landing zone, by where each stands."""
-    parts = plan([str(place) for place in places], Selection(), _NothingKnown())
+    parts = plan([str(place) for place in places], Selection(), NothingKnown())
     return {
         (page.origin_uri, page.origin_record): page.key
         for part in parts

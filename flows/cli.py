@@ -26,7 +26,6 @@ from flows.quarantine_commands import quarantine
 from flows.render import printable
 from flows.why import why
 from schemas.errors import BroadsheetError, ConfigError, PageError
-from schemas.records import Input, KnownPart
 from schemas.settings import Settings
 
 FAILED, MISUSED = 1, 2
@@ -188,25 +187,18 @@ def _run(
     from flows.progress import show_run
     from tasks.inputs.storage import withhold_query
     from tasks.keep import Keeper
-    from tasks.plan import plan
+    from tasks.plan import NothingKnown, plan
 
     wanted = selection(**chosen)
     settings = Settings.from_environment()
     inputs = [withhold_query(path) for path in _spooled(paths, settings)]
-    plan(inputs, wanted, _NothingKnown())  # complains at once; Prefect takes seconds to start
+    plan(inputs, wanted, NothingKnown())  # complains at once; Prefect takes seconds to start
     if keep_pages:
         Keeper(keep_pages, settings.spools).check()
     parameters = {**asdict(wanted), "fields": dict(wanted.fields), "paths": inputs}
     parameters |= {"workers": workers, "max_quarantine": 0.5 if max_quarantine is None else max_quarantine}
     parameters |= {"keep_pages": keep_pages, **more}
     show_run(flow, parameters, json_output=json_output, quiet=quiet)
-
-
-class _NothingKnown:
-    """An empty ledger."""
-
-    def parts(self, inputs: Sequence[Input], selection: str) -> Mapping[str, Sequence[KnownPart]]:
-        return {}
 
 
 def _spooled(paths: tuple[str, ...], settings: Settings) -> list[str]:

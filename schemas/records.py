@@ -54,7 +54,7 @@ class Limits:
     page_bytes: int = 10 * 1024 * 1024
     page_seconds: float = 20.0
     worker_bytes: int = 350_000_000
-    """Private memory of a worker; what it maps of programs adds about 30 MB."""
+    """Private memory of a worker; what it maps of programs adds about 20 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +129,11 @@ class Unmatched:
     input: Input
 
 
+def content_digest(content: bytes) -> bytes:
+    """16 bytes that stand for raw bytes: what they are known by in tables, archive and kept files."""
+    return hashlib.blake2b(content, digest_size=16).digest()
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """One capture of one page, bytes as stored."""
@@ -147,7 +152,7 @@ class Page:
     @property
     def digest(self) -> bytes:
         """16 bytes that stand for the raw content."""
-        return hashlib.blake2b(self.content, digest_size=16).digest()
+        return content_digest(self.content)
 
     @property
     def key(self) -> bytes:

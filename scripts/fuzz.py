@@ -15,11 +15,11 @@ import time
 import traceback
 from pathlib import Path
 
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import given, seed, settings
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "tests"))
 
-from fuzzing import CASES, DIRECTORIES, Case, check, from_json, to_json
+from fuzzing import CASES, DIRECTORIES, GENERATED, Case, check, from_json, to_json
 
 ROUND = 200
 """Cases of one kind between two looks at the clock."""
@@ -36,10 +36,7 @@ class Round:
         @seed(number)
         @settings(
             max_examples=ROUND,
-            deadline=None,
-            database=None,
-            phases=(Phase.generate, Phase.shrink),
-            suppress_health_check=list(HealthCheck),
+            **GENERATED,
         )
         @given(CASES[kind])
         def run(case: Case) -> None:

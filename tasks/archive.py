@@ -13,6 +13,7 @@ from typing import BinaryIO
 import zstandard
 
 from schemas.errors import LoadError
+from schemas.records import content_digest
 
 _CHUNK_BYTES = 1024 * 1024
 _MOST_BYTES = 64 * 1024 * 1024
@@ -37,7 +38,7 @@ class Archive:
         Raises:
             LoadError: the directory cannot take them, as when the disk is full.
         """
-        digest = hashlib.blake2b(content, digest_size=16).hexdigest()
+        digest = content_digest(content).hex()
         path = self._path(digest)
         if self.get(digest) is None:
             with self._temporary(path.parent) as (file, temporary):
@@ -54,7 +55,7 @@ class Archive:
             content = zstandard.decompress(stored)
         except (OSError, zstandard.ZstdError):
             return None
-        return content if hashlib.blake2b(content, digest_size=16).hexdigest() == digest else None
+        return content if content_digest(content).hex() == digest else None
 
     def spool_stdin(self, stream: BinaryIO) -> Path:
         """Copy a stream of JSONL to a file named by its digest, in constant memory.
@@ -82,7 +83,7 @@ class Archive:
     def _temporary(self, directory: Path) -> Iterator[tuple[BinaryIO, Path]]:
         """A new file in a directory made where missing; removed at the end unless it was moved away."""
         try:
-            self._make(directory)
+            make_directories(directory)
             descriptor, name = tempfile.mkstemp(suffix=".tmp", dir=directory)
             temporary = Path(name)
             try:
@@ -96,25 +97,28 @@ class Archive:
             said = (error.strerror or str(error)).lower()
             raise LoadError(f"The archive {self._directory} cannot be written: {said}.") from error
 
-    def _make(self, directory: Path) -> None:
-        """Make a directory of the archive and those above it that are missing, for good."""
-        missing = [each for each in (directory, *directory.parents) if not each.exists()]
-        for each in reversed(missing):
-            each.mkdir(mode=0o700, exist_ok=True)
-            _sync(each.parent)
-
 
 def _settle(file: BinaryIO, temporary: Path, path: Path) -> None:
     """Give a written file its name once its bytes are on disk: a name never stands for half a file."""
     file.flush()
     os.fsync(file.fileno())
     temporary.rename(path)
-    _sync(path.parent)
+    sync_directory(path.parent)
 
 
-def _sync(directory: Path) -> None:
-    """Bring the names in a directory to disk."""
-    descriptor = os.open(directory, os.O_RDONLY)
+def make_directories(directory: Path) -> None:
+    """Make a directory and those above it, for its owner alone, each on disk."""
+    if directory.is_dir():
+        return
+    make_directories(directory.parent)
+    with contextlib.suppress(FileExistsError):  # another run was as fast, or what follows tells
+        directory.mkdir(mode=0o700)
+    sync_directory(directory.parent)
+
+
+def sync_directory(directory: Path) -> None:
+    """Have the names in a directory on disk."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
     finally:

@@ -30,7 +30,8 @@ from typing import BinaryIO, NamedTuple, get_args
 from urllib.parse import quote
 
 from schemas.errors import ConfigError, InputError, KeepError
-from schemas.records import BatchResult, Kind, Limits, Page, Spooled
+from schemas.records import BatchResult, Kind, Limits, Page, Spooled, content_digest
+from tasks.archive import make_directories, sync_directory
 from tasks.inputs.containers import Stream, record_limit
 from tasks.inputs.storage import check_writable, is_remote, open_input, path_of, put_file, uri_of
 
@@ -68,7 +69,7 @@ def unpack_page(record: bytes) -> Page | None:
     content = record[end + 4 :]
     try:
         said = json.loads(found[1])
-        if said.pop("digest") != _digest(content).hex():
+        if said.pop("digest") != content_digest(content).hex():
             return None
         return _page(content, **said)
     except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError):
@@ -125,10 +126,6 @@ def _header(page: Page, digest: bytes) -> bytes:
     return "".join(["WARC/1.1\r\n", *(f"{key}: {value}\r\n" for key, value in fields), "\r\n"]).encode(
         "ascii"
     )
-
-
-def _digest(content: bytes) -> bytes:
-    return hashlib.blake2b(content, digest_size=16).digest()
 
 
 # --- in a worker ------------------------------------------------------------------------------------
@@ -216,7 +213,7 @@ class Keeper:
 
     def __enter__(self) -> Keeper:
         try:
-            _make_directories(self._spool.parent)
+            make_directories(self._spool.parent)
             with _locked(self._spool.parent / "lock"):  # nobody sweeps between the next two lines
                 self._spool.mkdir(mode=0o700)
                 self._lock = _lock(self._spool / "lock")
@@ -278,9 +275,9 @@ class Keeper:
             path.unlink()
             return uri
         place = self._directory / name
-        _make_directories(place.parent)
+        make_directories(place.parent)
         path.rename(place)
-        _sync_directory(place.parent)
+        sync_directory(place.parent)
         return uri_of(str(place))
 
 
@@ -290,25 +287,6 @@ def _path(destination: str) -> Path:
 
 def _for_us(path: str, flags: int) -> int:
     return os.open(path, flags, mode=0o600)
-
-
-def _make_directories(directory: Path) -> None:
-    """Make a directory and those above it, for its owner alone, each on disk."""
-    if directory.is_dir():
-        return
-    _make_directories(directory.parent)
-    with suppress(FileExistsError):  # another run is as fast; should it be no directory, what follows tells
-        directory.mkdir(mode=0o700)
-    _sync_directory(directory.parent)
-
-
-def _sync_directory(directory: Path) -> None:
-    """Have the names in a directory on disk."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _lock(path: Path, *, wait: bool = True) -> int:

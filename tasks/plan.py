@@ -66,6 +66,13 @@ class Known(Protocol):
         """Return the loaded parts of inputs by fingerprint, as read with the selection of that digest."""
 
 
+class NothingKnown:
+    """An empty ledger."""
+
+    def parts(self, inputs: Sequence[Input], selection: str) -> Mapping[str, Sequence[KnownPart]]:
+        return {}
+
+
 class _Found(NamedTuple):
     """An input and the bytes it has as stored."""
 

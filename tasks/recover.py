@@ -6,7 +6,6 @@ count only where their digest is the one that is known: an input that changed do
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
@@ -20,7 +19,18 @@ from typing import Any
 from sqlalchemy import Engine, select
 
 from schemas.errors import ConfigError, InputError
-from schemas.records import Batch, Input, Kind, KnownPart, Limits, Page, Part, Rejection, Selection
+from schemas.records import (
+    Batch,
+    Input,
+    Kind,
+    KnownPart,
+    Limits,
+    Page,
+    Part,
+    Rejection,
+    Selection,
+    content_digest,
+)
 from schemas.tables import LoadedBatch, LoadedPart, Run
 from tasks.archive import Archive
 from tasks.inputs.containers import Record, pack_record
@@ -156,10 +166,6 @@ def batch_pages(batch: Batch, keys: Set[bytes]) -> Iterator[Page]:
 # --- bytes at hand ----------------------------------------------------------------------------------
 
 
-def _digest(content: bytes) -> bytes:
-    return hashlib.blake2b(content, digest_size=16).digest()
-
-
 def _page(page: LostPage, kind: Kind, content: bytes, content_type: str | None = None) -> Page:
     return Page(
         content,
@@ -191,7 +197,7 @@ def _ways(engine: Engine, uri: str, given: Selection) -> list[Selection]:
 
 def _from_record(page: LostPage, record: Record, ways: Iterable[Selection]) -> Page | None:
     """The page of a record, unless its bytes are known to have been others."""
-    if page.kind is None and _digest(record.content) != page.digest:
+    if page.kind is None and content_digest(record.content) != page.digest:
         return None
     for way in ways:
         found = _read(page, record, way)
@@ -201,7 +207,7 @@ def _from_record(page: LostPage, record: Record, ways: Iterable[Selection]) -> P
             continue
         if not isinstance(found, Page | Rejection) or found.content is None:
             continue
-        if _digest(found.content) == page.digest:
+        if content_digest(found.content) == page.digest:
             return _page(page, page.kind, found.content, found.content_type)
     return None
 

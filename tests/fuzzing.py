@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import zstandard
+from hypothesis import HealthCheck, Phase
 from hypothesis import strategies as st
 from inputs import HEADERS, RECORDS, STORED, warc_page, warc_record
 
@@ -30,8 +31,6 @@ from schemas.records import (
     ExtractedPage,
     Extraction,
     Ignored,
-    Input,
-    KnownPart,
     Limits,
     Page,
     Part,
@@ -44,7 +43,7 @@ from tasks.fields.labels import MOST_HEADLINES
 from tasks.fields.urls import MAX_LENGTH
 from tasks.keep import pack_page
 from tasks.limits import time_limit
-from tasks.plan import plan
+from tasks.plan import NothingKnown, plan
 from tasks.postgres.rows import Placements, article_row, page_row
 from tasks.read import Found, read_part
 
@@ -258,14 +257,9 @@ def _values(value: object) -> Iterator[object]:
 # --- inputs: what must hold --------------------------------------------------------------------------
 
 
-class _NothingKnown:
-    def parts(self, inputs: Sequence[Input], selection: str) -> dict[str, list[KnownPart]]:
-        return {}
-
-
 def _parts(path: Path, limits: Limits) -> list[Part]:
     parts = []
-    for planned in plan([str(path)], Selection(), _NothingKnown(), limits):
+    for planned in plan([str(path)], Selection(), NothingKnown(), limits):
         assert isinstance(planned, Part)
         parts.append(planned)
     return parts
@@ -715,4 +709,12 @@ def _cuts(draw: st.DrawFn) -> CutCase:
 
 
 CUTS = _cuts()
+GENERATED: dict[str, Any] = {
+    "deadline": None,
+    "database": None,
+    "phases": (Phase.generate, Phase.shrink),
+    "suppress_health_check": list(HealthCheck),
+}
+"""How Hypothesis makes cases, in a test and in a long run."""
+
 CASES: dict[str, st.SearchStrategy[Case]] = {"pages": PAGES, "inputs": INPUTS, "cuts": CUTS}

@@ -12,12 +12,7 @@ import pytest
 
 from schemas.records import Batch, BatchResult, Input, Limits, Page, Part, Rejection, Selection
 from tasks.batch import Place, extract_batch, extract_records, unread_unit
-from tasks.plan import pack, plan
-
-
-class NothingKnown:
-    def parts(self, inputs: object, selection: str) -> dict[str, list[object]]:
-        return {}
+from tasks.plan import NothingKnown, pack, plan
 
 
 def story(number: int, language: str = "en", paragraph: str = "") -> str:

@@ -10,8 +10,8 @@ from typing import Any
 
 import fuzzing
 import pytest
-from fuzzing import CASES, Case, CutCase, InputCase, PageCase, check, from_json, to_json
-from hypothesis import HealthCheck, Phase, given, settings
+from fuzzing import CASES, GENERATED, Case, CutCase, InputCase, PageCase, check, from_json, to_json
+from hypothesis import given, settings
 
 from tasks.extract import extract_page
 
@@ -27,10 +27,7 @@ def test_what_is_promised_holds(kind: str) -> None:
     @settings(
         max_examples=EXAMPLES[kind],
         derandomize=True,
-        deadline=None,
-        database=None,
-        phases=(Phase.generate, Phase.shrink),
-        suppress_health_check=list(HealthCheck),
+        **GENERATED,
     )
     @given(CASES[kind])
     def run(case: Case) -> None:

@@ -31,7 +31,7 @@ from tasks.extract import EXTRACTOR_VERSION, extract_page
 from tasks.keep import STATED_CHARACTERS, Keeper, KeptAt, Published, Spool, pack_page, read_kept, unpack_page
 from tasks.ledger import KnownParts, start_run
 from tasks.load import load_batch
-from tasks.plan import pack, plan
+from tasks.plan import NothingKnown, pack, plan
 from tasks.pool import ExtractionPool
 from tasks.postgres.kept import find_kept, read_kept_pages, worth_keeping
 from tasks.read import read_part
@@ -76,11 +76,6 @@ def batches(path: Path, keeper: Keeper | None = None, engine: Engine | None = No
     for batch in pack(plan([str(path)], EVERYTHING, known), EVERYTHING):
         assert isinstance(batch, Batch)
         yield Batch(batch.number, batch.parts, keep=keeper.spool if keeper else None)
-
-
-class NothingKnown:
-    def parts(self, inputs: object, selection: str) -> dict[str, list[object]]:
-        return {}
 
 
 def pages_in(directory: Path) -> list[Page]:

@@ -28,17 +28,12 @@ from inputs import (
     warc_record,
 )
 
-from schemas.records import Ignored, Input, KnownPart, Limits, Page, Part, Rejection, Selection
+from schemas.records import Ignored, Limits, Page, Part, Rejection, Selection
 from tasks.inputs.containers import Stream
-from tasks.plan import plan
+from tasks.plan import NothingKnown, plan
 from tasks.read import Found, parse_time, read_part
 
 WARCS = Path(__file__).parent.parent.parent / "shared" / "warc"
-
-
-class NothingKnown:
-    def parts(self, inputs: Sequence[Input], selection: str) -> dict[str, list[KnownPart]]:
-        return {}
 
 
 def read(path: Path, selection: Selection = ALL, limits: Limits = LIMITS) -> list[Found]:

@@ -29,8 +29,6 @@ from schemas.errors import ConfigError, InputError, missing_extra
 from schemas.records import (
     Batch,
     Counts,
-    Input,
-    KnownPart,
     Page,
     Part,
     Rejection,
@@ -46,21 +44,14 @@ from tasks.inputs.storage import open_input, put_file, withhold_query
 from tasks.keep import Keeper, KeptAt, Spool, read_kept
 from tasks.ledger import KnownParts, start_run
 from tasks.load import load_batch
-from tasks.plan import pack, plan
+from tasks.plan import NothingKnown, pack, plan
 from tasks.read import read_part
 
 SECRET = "s3cretSigNature0815"
 
 
-class Nothing:
-    """An empty ledger."""
-
-    def parts(self, inputs: Sequence[Input], selection: str) -> dict[str, list[KnownPart]]:
-        return {}
-
-
 def planned(*uris: str, selection: Selection = ALL) -> list[Any]:
-    return list(plan(uris, selection, Nothing()))
+    return list(plan(uris, selection, NothingKnown()))
 
 
 def uris(*named: str) -> list[str]:
@@ -224,7 +215,7 @@ def test_objects_prefixes_and_globs_are_found_in_order(bucket: Bucket) -> None:
 def test_what_cannot_be_is_one_sentence_at_once(bucket: Bucket, uri: str, sentence: str) -> None:
     bucket.put("a.pdf", b"x")
     with pytest.raises(ConfigError, match=sentence) as refused:
-        plan([uri], ALL, Nothing())
+        plan([uri], ALL, NothingKnown())
     assert SECRET not in str(refused.value)
 
 
@@ -234,7 +225,7 @@ def test_without_credentials_or_rights_it_says_so(bucket: Bucket, monkeypatch: p
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
     monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
     with pytest.raises(ConfigError, match=r"a\.txt cannot be read: the store asks for credentials\."):
-        plan(["s3://news/a.txt"], ALL, Nothing())
+        plan(["s3://news/a.txt"], ALL, NothingKnown())
 
 
 @pytest.mark.parametrize("kind", RECORDS)
@@ -296,7 +287,7 @@ def test_a_listing_costs_a_request_for_a_thousand_objects(
     bucket.asked.clear()
     assert len(planned("s3://news")) == 60
     assert len([line for line in bucket.asked if "list-type" in line]) == 1 + 3  # the look, then the plan
-    parts = plan(["s3://news"], ALL, Nothing())
+    parts = plan(["s3://news"], ALL, NothingKnown())
     s3_server[2]["left"] = 2
     monkeypatch.setattr(planning, "_INPUTS_ASKED_AT_ONCE", 20)
     with pytest.raises(InputError, match=r"s3://news cannot be listed to its end: .* cannot be reached"):
@@ -334,7 +325,7 @@ def test_what_the_planner_cannot_read_on_is_left_for_another_run(
 ) -> None:
     monkeypatch.setattr(storage, "RANGE_BYTES", 65536)
     bucket.put("a.jsonl", lines(100))
-    parts = plan(["s3://news/a.jsonl"], ALL, Nothing())
+    parts = plan(["s3://news/a.jsonl"], ALL, NothingKnown())
     s3_server[2]["left"] = 2 + 1  # what is named is looked up again, then two ranges are read
     known, rest = parts
     assert isinstance(known, Part) and isinstance(rest, Part)
@@ -384,7 +375,7 @@ def test_the_path_pattern_reads_keys(bucket: Bucket) -> None:
     assert (page.source, page.fetched_at.date()) == ("gazette", date(2025, 5, 17))
     bucket.put("c.txt", b"z")
     with pytest.raises(ConfigError, match=r"Nothing in s3://news/\*\.txt matches the path pattern"):
-        plan(["s3://news/*.txt"], selection, Nothing())
+        plan(["s3://news/*.txt"], selection, NothingKnown())
 
 
 # --- web servers ----------------------------------------------------------------------------------------
@@ -578,7 +569,7 @@ def test_what_a_web_server_refuses_is_one_sentence(
     site.faults = {"/a.txt": [fault]}
     url = withhold_query(f"{site.url}/a.txt?sig={SECRET}")
     with pytest.raises(ConfigError, match=sentence) as refused:
-        plan([url], ALL, Nothing())
+        plan([url], ALL, NothingKnown())
     assert SECRET not in str(refused.value) and SECRET in site.asked[0][0]
 
 

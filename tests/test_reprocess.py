@@ -31,8 +31,6 @@ from schemas.records import (
     ExtractedPage,
     Extraction,
     Headline,
-    Input,
-    KnownPart,
     LoadReport,
     Selection,
 )
@@ -45,7 +43,7 @@ from tasks.extract import EXTRACTOR_VERSION
 from tasks.ledger import KnownParts, start_run
 from tasks.load import load_batch
 from tasks.maintain import maintain
-from tasks.plan import pack, plan
+from tasks.plan import NothingKnown, pack, plan
 from tasks.postgres.partitions import drop_partition, old_partitions
 from tasks.recover import Unavailable
 from tasks.reprocess import Barrier, reprocess
@@ -646,13 +644,6 @@ def read_by_version_0(engine: Engine, path: Path) -> None:
         other = replace(result, pages=tuple(otherwise(choose, page) for page in result.pages))
         load_batch(engine, Batch(batch.number, replace=True), other, run_id=run_id, extractor="0")
     settle(engine)
-
-
-class NothingKnown:
-    """An empty ledger."""
-
-    def parts(self, inputs: Sequence[Input], selection: str) -> dict[str, list[KnownPart]]:
-        return {}
 
 
 def test_the_command_reads_again_what_another_version_loaded(
