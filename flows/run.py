@@ -27,7 +27,7 @@ from sqlalchemy import Engine
 from flows.render import markdown
 from flows.signals import Terminated, end_soon
 from flows.summary import final_state, quarantine_rows, replay_sentence, rows, sentence
-from schemas.errors import TransientLoadError
+from schemas.errors import StoreUnreachable, TransientLoadError
 from schemas.records import Batch, Counts, Limits, LoadReport, Replayed, RunReport, Skipped, Unmatched
 from schemas.settings import Settings
 from tasks.archive import Archive
@@ -193,7 +193,7 @@ def _in_flight(
     """
     ended: SimpleQueue[PrefectFuture[LoadReport]] = SimpleQueue()
     room = workers + 2 if limit is None else 1
-    for item in planned:
+    for item in _until_unreachable(planned, tally):
         if isinstance(item, Skipped):
             tally.skipped += item.parts
             continue
@@ -227,6 +227,17 @@ def _in_flight(
         yield ended.get()
 
 
+def _until_unreachable(planned: Iterable[Planned], tally: _Tally) -> Iterator[Planned]:
+    """What is planned, until a store stays away: then what is under way is the last."""
+    try:
+        for item in planned:
+            yield item
+            if tally.unreachable:
+                return
+    except StoreUnreachable as error:
+        tally.unreachable = str(error)
+
+
 class _Tally:
     """What a run has done so far."""
 
@@ -238,6 +249,8 @@ class _Tally:
         self.retried: list[int] = []
         self.gone: list[int] = []
         """Those of them that gave nothing to try."""
+        self.unreachable = ""
+        """What is said of a store that stays away."""
         self.submitted = 0
         self.ended = 0
         self.run_id = run_id
@@ -262,6 +275,8 @@ class _Tally:
             self._reasons.update(result.quarantined_by_reason)
         elif isinstance(result, TransientLoadError) and not only_busy(result):
             raise result
+        elif isinstance(result, StoreUnreachable):
+            self.unreachable = str(result)
         else:
             self._failures.append(f"{type(result).__name__}: {result}")
         if seen := observer.get():
@@ -301,6 +316,8 @@ class _Tally:
         )
 
     def _what_is_wrong(self, stored: Counts, max_quarantine: float) -> str:
+        if self.unreachable:
+            return f"{self.unreachable}; what was not read is left to the next run"
         if self._failures:
             return f"{len(self._failures)} of {self.submitted} batches failed; the first: {self._failures[0]}"
         if not self.counts.balanced or stored != self.counts:

@@ -36,6 +36,10 @@ class InputError(BroadsheetError):
     stage = "read"
 
 
+class StoreUnreachable(BroadsheetError):
+    """A store stays away: no fault of what lies in it. Its batch fails, and the run plans no other."""
+
+
 class DamagedInput(InputError):
     """An input is cut or damaged."""
 

@@ -18,6 +18,7 @@ from schemas.errors import (
     InputError,
     PageError,
     PageTooLarge,
+    StoreUnreachable,
 )
 from schemas.records import Batch, BatchResult, ExtractedPage, Ignored, Page, Part, Rejection
 from tasks.dedupe import article_key, headline_key, story_key
@@ -54,6 +55,7 @@ def extract_batch(batch: Batch) -> BatchResult:
 
     Raises:
         KeepError: the bytes of a page cannot be kept.
+        StoreUnreachable: a store that holds some of its inputs stays away.
         MemoryError: a page takes more memory than there is.
     """
     started = time.process_time()
@@ -90,6 +92,7 @@ def extract_records(batch: Batch, place: Place = Place()) -> Iterator[tuple[int,
 
     Raises:
         KeepError: the bytes of a page cannot be kept.
+        StoreUnreachable: a store that holds some of its inputs stays away.
         MemoryError: the next record takes more memory than there is.
     """
     if batch.keep is None:
@@ -209,7 +212,7 @@ def _read_unit(
         for found in read_part(part, batch.selection, batch.limits, condemned):
             yield found
             done += 1
-    except MemoryError:
+    except (MemoryError, StoreUnreachable):
         raise
     except Exception as error:  # noqa: BLE001  nothing of an input may get lost, whatever its reader does
         cause = error if isinstance(error, InputError) else InputError(_tail(error))

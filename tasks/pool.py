@@ -24,7 +24,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
-from schemas.errors import BroadsheetError, KeepError, PageError, PageOutOfMemory, PageTimeout, WorkerDied
+from schemas.errors import BroadsheetError, PageError, PageOutOfMemory, PageTimeout, WorkerDied
 from schemas.records import Batch, BatchResult, Ignored, Limits, Rejection
 from tasks.batch import Outcome, Place, batch_result, unread, unread_unit
 from tasks.limits import hard_seconds, out_of_memory
@@ -59,7 +59,8 @@ class ExtractionPool:
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="extraction")
 
     def __enter__(self) -> ExtractionPool:
-        self._idle.put(self._start())  # the first starts while the run still looks around
+        with self._lock:
+            self._idle.put(self._start())  # the first starts while the run still looks around
         return self
 
     def __exit__(
@@ -77,9 +78,8 @@ class ExtractionPool:
         """Start `extract_batch` as soon as a worker is free; there are never more workers than batches."""
         with self._lock:
             self._under_way += 1
-            is_short = len(self._running) < min(self._under_way, self._count)
-        if is_short:
-            self._idle.put(self._start())
+            if len(self._running) < min(self._under_way, self._count):
+                self._idle.put(self._start())
         future = self._threads.submit(self._extract, batch)
         future.add_done_callback(self._ended)
         return future
@@ -94,6 +94,7 @@ class ExtractionPool:
         Raises:
             WorkerUnusable: no worker can be started.
             KeepError: the bytes of a page cannot be kept.
+            StoreUnreachable: a store that holds some of its inputs stays away.
         """
         return self.submit(batch).result()
 
@@ -154,16 +155,16 @@ class ExtractionPool:
         raise WorkerUnusable(f"Worker processes do not start: {complaint}")
 
     def _start(self) -> _Worker:
-        with self._lock:
-            if self._closed:
-                raise WorkerUnusable("The worker pool is closed.")
-            worker = _Worker(self._limits)
-            self._running.add(worker)
-            return worker
+        """A worker more, for who holds the lock."""
+        if self._closed:
+            raise WorkerUnusable("The worker pool is closed.")
+        worker = _Worker(self._limits)
+        self._running.add(worker)
+        return worker
 
     def _replace(self, worker: _Worker) -> _Worker:
-        successor = self._start()
         with self._lock:
+            successor = self._start()
             self._running.discard(worker)
         worker.close()
         return successor
@@ -200,7 +201,7 @@ class _Worker:
 
         Raises:
             PageTimeout, PageOutOfMemory, WorkerDied: the process ended on the record that has no outcome.
-            KeepError: the bytes of a page cannot be kept.
+            KeepError, StoreUnreachable: the batch cannot be finished.
         """
         patience = hard_seconds(batch.limits) + GRACE_SECONDS
         try:
@@ -209,8 +210,8 @@ class _Worker:
                 if not self._connection.poll(patience):
                     self.kill()
                     raise PageTimeout(f"gave no sign of life for {patience:g} seconds")
-                message: tuple[int, Outcome] | float | KeepError = self._connection.recv()
-                if isinstance(message, KeepError):
+                message: tuple[int, Outcome] | float | BroadsheetError = self._connection.recv()
+                if isinstance(message, BroadsheetError):
                     raise message
                 yield message
                 if isinstance(message, float):

@@ -10,7 +10,7 @@ import signal
 import time
 from multiprocessing.connection import Connection
 
-from schemas.errors import KeepError
+from schemas.errors import BroadsheetError
 from tasks.batch import extract_records
 from tasks.extract import extract_page
 from tasks.limits import bound_memory
@@ -39,7 +39,7 @@ def serve(descriptor: int, memory_bytes: int) -> None:
                 try:
                     for unit_and_outcome in extract_records(batch, place):
                         connection.send(unit_and_outcome)
-                except KeepError as error:  # costs the batch, not this process
+                except BroadsheetError as error:  # costs the batch, not this process
                     connection.send(error)
                     continue
                 connection.send(time.process_time() - started)

@@ -25,7 +25,7 @@ import pytest
 from inputs import ALL, LIMITS, RECORDS, STORED, html
 from sqlalchemy import Engine, text
 
-from schemas.errors import ConfigError, InputError, missing_extra
+from schemas.errors import ConfigError, InputError, StoreUnreachable, missing_extra
 from schemas.records import (
     Batch,
     Counts,
@@ -290,7 +290,7 @@ def test_a_listing_costs_a_request_for_a_thousand_objects(
     parts = plan(["s3://news"], ALL, NothingKnown())
     s3_server[2]["left"] = 2
     monkeypatch.setattr(planning, "_INPUTS_ASKED_AT_ONCE", 20)
-    with pytest.raises(InputError, match=r"s3://news cannot be listed to its end: .* cannot be reached"):
+    with pytest.raises(StoreUnreachable, match="s3://news stayed away: the store cannot be reached"):
         list(parts)
 
 
@@ -306,12 +306,13 @@ def test_a_store_that_falls_silent_costs_a_bounded_time(
     everything = planned("s3://news")
     life = s3_server[2]
     life["left"] = 2  # d.jsonl is in the middle of being read
-    *pages, rest = read_part(everything[3], ALL, LIMITS)
-    assert 10 < len(pages) < 100 and all(isinstance(page, Page) for page in pages)
-    assert isinstance(rest, Rejection) and rest.reason == "unreadable"
-    assert "cannot be reached" in rest.detail
+    found = []
+    with pytest.raises(StoreUnreachable, match="s3://news stayed away: the store cannot be reached"):
+        found += read_part(everything[3], ALL, LIMITS)
     started = time.monotonic()
-    assert ["cannot be reached" in rejection(part) for part in everything[:3]] == [True] * 3
+    for part in everything[:3]:
+        with pytest.raises(StoreUnreachable):
+            read([part])
     assert time.monotonic() - started < 1  # it is left alone for a while
     stores.store.cache_clear()
     life["left"] = sys.maxsize
@@ -319,19 +320,20 @@ def test_a_store_that_falls_silent_costs_a_bounded_time(
 
 
 def test_what_the_planner_cannot_read_on_is_left_for_another_run(
-    bucket: Bucket,
-    s3_server: tuple[str, list[str], dict[str, int]],
-    monkeypatch: pytest.MonkeyPatch,
+    site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(storage, "RANGE_BYTES", 65536)
-    bucket.put("a.jsonl", lines(100))
-    parts = plan(["s3://news/a.jsonl"], ALL, NothingKnown())
-    s3_server[2]["left"] = 2 + 1  # what is named is looked up again, then two ranges are read
+    site.files = {"/a.jsonl": lines(100)}
+    parts = plan([f"{site.url}/a.jsonl"], ALL, NothingKnown())
+    site.faults = {"/a.jsonl": ["", "", "500"]}  # it is looked up again, then a range is read
     known, rest = parts
     assert isinstance(known, Part) and isinstance(rest, Part)
     assert 0 < known.record_count < 100 and not known.last
     assert (rest.first_record, rest.record_count, rest.last) == (known.record_count, 0, False)
-    assert "cannot be reached" in rejection(rest)
+    assert "answers 500" in rejection(rest)
+    site.away = True
+    with pytest.raises(StoreUnreachable, match=f"{site.url} stayed away: the store cannot be reached"):
+        planned(f"{site.url}/a.jsonl")
 
 
 def test_a_file_is_put_whole(bucket: Bucket, tmp_path: Path) -> None:
@@ -392,6 +394,7 @@ class Site:
         """(path with query, the range asked for)"""
         self.headers: dict[str, str] = {"ETag": '"1"'}
         self.delay = 0.0
+        self.away = False
         self.most = self.under_way = 0  # requests at once
         self.url = ""
 
@@ -407,6 +410,9 @@ def serve(site: Site, context: ssl.SSLContext | None = None) -> ThreadingHTTPSer
         def do_GET(self) -> None:
             wanted = self.headers.get("Range", "")
             site.asked.append((self.path, wanted))
+            if site.away:
+                self.close_connection = True
+                return None
             site.under_way += 1
             site.most = max(site.most, site.under_way)
             time.sleep(site.delay)
@@ -764,19 +770,62 @@ def load(database: Engine, *paths: str) -> tuple[Counts, int]:
     return counts, skipped
 
 
-def test_a_bucket_is_loaded_once_whatever_happens_to_it(
-    database: Engine, bucket: Bucket, s3_server: tuple[str, list[str], dict[str, int]]
+def test_a_store_that_goes_silent_ends_the_run_and_the_next_one_goes_on(
+    prefect_server: str,
+    database: Engine,
+    settings: Settings,
+    bucket: Bucket,
+    s3_server: tuple[str, list[str], dict[str, int]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
+
+    from flows.ingest import ingest
+
+    little = "from tasks.inputs import stores; stores.PATIENCE_SECONDS = 1.0"
+    (tmp_path / "sitecustomize.py").write_text(little)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))  # of the workers
+    monkeypatch.setenv("BROADSHEET_HOME", str(settings.home))
+    monkeypatch.setenv("BROADSHEET_DATABASE_URL", str(settings.database_url))
+    monkeypatch.setitem(pack.__kwdefaults__, "pages", 2)
+    pages = [orjson.loads(story(number))["html"].encode() for number in range(12)]
+    for number, page in enumerate(pages):
+        bucket.put(f"landing/{number:02}.html", page)
+    bucket.remove("landing/00.html")
+    bucket.put("landing/00.html.gz", b"no gzip")  # broken by itself
+
+    with temporary_settings({PREFECT_API_URL: prefect_server, PREFECT_LOGGING_TO_API_ENABLED: False}):
+        s3_server[2]["left"] = 4 + 2 + 1  # two looks, a batch, half a batch
+        broken = ingest(["s3://news/landing"], workers=1, return_state=True)
+        s3_server[2]["left"] = sys.maxsize
+        whole = ingest(["s3://news/landing"], workers=1, return_state=True)
+
+    said = (
+        r"s3://news stayed away: the store cannot be reached \(\w+\); "
+        "what was not read is left to the next run; "
+        "2 pages read: 1 loaded, .* 1 quarantined"
+    )
+    assert broken.is_failed() and re.fullmatch(said, broken.message or ""), broken.message
+    assert whole.is_completed() and "10 pages read: 10 loaded" in (whole.message or ""), whole.message
+    with database.connect() as connection:
+        states = connection.scalars(text("SELECT state FROM runs ORDER BY id")).all()
+        assert states == ["failed", "completed"]
+    assert waiting(database) == 1
+
+
+def test_an_object_that_fails_alone_is_unreadable(site: Site) -> None:
+    site.files = {"/a.txt": b"x", "/b.txt": b"y"}
+    failing, other = planned(f"{site.url}/a.txt", f"{site.url}/b.txt")
+    site.faults = {"/a.txt": ["503"]}
+    assert rejection(failing) == "the server answers 503"
+    assert read([other]) == [b"y"]
+
+
+def test_a_bucket_is_loaded_once_whatever_happens_to_it(database: Engine, bucket: Bucket) -> None:
     for number in range(6):
         bucket.put(f"landing/{number}.jsonl.gz", gzip.compress(story(number)))
-    s3_server[2]["left"] = 4 + 6 + 3  # two looks, six objects planned, about three read, then silence
-    broken, skipped = load(database, "s3://news/landing")
-    assert (broken.loaded + broken.quarantined, skipped) == (6, 0)
-    assert waiting(database) == broken.quarantined > 0
-    s3_server[2]["left"] = sys.maxsize
-    stores.store.cache_clear()
-    counts, skipped = load(database, "s3://news/landing")
-    assert (counts.loaded, skipped, waiting(database)) == (broken.quarantined, broken.loaded, 0)
+    assert load(database, "s3://news/landing")[0].loaded == 6
     counts, skipped = load(database, "s3://news/landing")
     assert (counts.read, skipped) == (0, 6)
     bucket.put("landing/3.jsonl.gz", gzip.compress(story(3, "The ferry ran aground below the lighthouse.")))

@@ -88,6 +88,7 @@ def look_up(uri: str) -> Stored | Iterator[Stored] | None:
 
     Raises:
         ConfigError: the URI is malformed, holds credentials, may not be read, or its extra is not installed.
+        StoreUnreachable: its store stays away (also raised by going on).
     """
     _check(uri)
     store, name = _store(address_of(uri))
@@ -165,6 +166,7 @@ def open_input(uri: str, version: str = "") -> BinaryIO:
     Raises:
         OSError: a file cannot be opened, or is a link, a device, a pipe or a directory.
         InputError: a file or object is another one, or an object cannot be read (also raised by reading it).
+        StoreUnreachable: the store of an object stays away (the same).
     """
     if not is_remote(uri):
         return _open_file(path_of(uri), version)
@@ -214,6 +216,7 @@ def put_file(path: Path, uri: str) -> None:
 
     Raises:
         InputError: the store does not take it.
+        StoreUnreachable: it stays away.
     """
     store, name = _store(uri)
     store.put(path, name)

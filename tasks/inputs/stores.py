@@ -16,7 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol, TypeVar
 
-from schemas.errors import InputError, missing_extra
+from schemas.errors import InputError, StoreUnreachable, missing_extra
 from schemas.records import Limits
 
 if TYPE_CHECKING:
@@ -24,10 +24,12 @@ if TYPE_CHECKING:
 
 REQUEST_SECONDS = 15.0
 """What one request may take: a range of a megabyte, or a page of a listing."""
-PATIENCE_SECONDS = 25.0
-"""After this long a request is not repeated. Both together are less than a worker may be silent."""
+PATIENCE_SECONDS = 20.0
+"""After this long a request is not repeated."""
+PROBE_SECONDS = 5.0
+"""What a store may then take to answer anything else. A worker may be silent for longer than all three."""
 QUIET_SECONDS = 30.0
-"""How long a store that did not answer is left alone: what is wanted of it meanwhile fails at once."""
+"""How long a store that stayed away is left alone: what is wanted of it meanwhile fails at once."""
 DOWNLOAD_SECONDS = 3600.0
 CONNECT_SECONDS = 10.0
 REDIRECTS = 5
@@ -70,7 +72,8 @@ class Piece:
 class Store(Protocol):
     """What can be asked of a store.
 
-    Every method raises InputError, in words that may be kept, when the store refuses or does not answer.
+    Every method raises, in words that may be kept, InputError when the store refuses or fails what is asked,
+    and StoreUnreachable when it stays away.
     """
 
     lists: bool
@@ -145,22 +148,28 @@ class _Patience:
 
     def ask(
         self,
-        host: str,
+        place: str,
         request: Callable[[], Coroutine[Any, Any, Answer]],
+        probe: Callable[[], Coroutine[Any, Any, object]],
         seconds: float = REQUEST_SECONDS,
         begun: Future[Answer] | None = None,
     ) -> Answer:
         """Make a request, unless it is `begun`, and again with growing pauses while that may help.
 
+        Args:
+            place: the bucket or server that is asked, in words that may be kept.
+            probe: asks it for something else, to tell a store that is away from one object that fails.
+
         Raises:
-            _Refused: the store says no, or gave no answer within `PATIENCE_SECONDS`, now or a moment ago.
+            _Refused: the store says no, or answers other things, and not this within `PATIENCE_SECONDS`.
+            StoreUnreachable: it answers nothing, now or a moment ago.
         """
         from fsspec.asyn import sync
 
         started = time.monotonic()
-        until, words = self._quiet.get(host, (0.0, ""))
+        until, words = self._quiet.get(place, (0.0, ""))
         if started < until:
-            raise _Refused(None, words)
+            raise StoreUnreachable(words)
         pause = 0.2
         while True:
             wait = pause * random.uniform(0.5, 1.5)  # noqa: S311  no secret
@@ -173,13 +182,26 @@ class _Patience:
                 if not refused.worth_repeating:
                     raise refused from None
                 if time.monotonic() - started + wait > PATIENCE_SECONDS:
-                    self._quiet[host] = time.monotonic() + QUIET_SECONDS, refused.args[1]
+                    if not self._answers(probe):
+                        words = f"{place} stayed away: {refused.args[1]}"
+                        self._quiet[place] = time.monotonic() + QUIET_SECONDS, words
+                        raise StoreUnreachable(words) from None
                     raise refused from None
             else:
                 return answer
             begun = None
             time.sleep(wait)
             pause = min(2 * pause, 4.0)
+
+    def _answers(self, probe: Callable[[], Coroutine[Any, Any, object]]) -> bool:
+        """Whether the store answers at all, be it with a refusal."""
+        from fsspec.asyn import sync
+
+        try:
+            sync(self._loop, probe, timeout=PROBE_SECONDS)
+        except Exception as error:  # noqa: BLE001  as above
+            return not self._refusal(error).worth_repeating
+        return True
 
 
 def _input_error(refused: _Refused) -> InputError:
@@ -211,7 +233,7 @@ class _Bucket:
         if not key or key.endswith("/"):
             return None
         try:
-            return self._ask(lambda: self._stat(bucket, key))
+            return self._ask(name, lambda: self._stat(bucket, key))
         except _Refused as refused:
             if refused.status == 404:
                 return None
@@ -222,7 +244,7 @@ class _Bucket:
         token: str | None = None
         while True:
             try:
-                objects, token = self._ask(lambda after=token: self._page(bucket, key, after))  # type: ignore[misc]
+                objects, token = self._ask(prefix, lambda after=token: self._page(bucket, key, after))  # type: ignore[misc]
             except _Refused as refused:
                 if refused.status == 404:
                     raise InputError(f"there is no bucket {bucket}") from None
@@ -236,7 +258,7 @@ class _Bucket:
 
     def fetch(self, name: str, start: int, count: int, begun: Future[Piece] | None = None) -> Piece:
         try:
-            return self._patience.ask(self.scheme, lambda: self._range(name, start, count), begun=begun)
+            return self._ask(name, lambda: self._range(name, start, count), begun=begun)
         except _Refused as refused:
             if refused.status == 416:  # the object ends before, or is empty
                 return Piece(b"", start, "")
@@ -247,14 +269,20 @@ class _Bucket:
 
     def put(self, path: Path, name: str) -> None:
         try:
-            self._ask(lambda: self._put(path, name), seconds=DOWNLOAD_SECONDS)
+            self._ask(name, lambda: self._put(path, name), seconds=DOWNLOAD_SECONDS)
         except _Refused as refused:
             raise _input_error(refused) from None
 
     def _ask(
-        self, request: Callable[[], Coroutine[Any, Any, Answer]], seconds: float = REQUEST_SECONDS
+        self,
+        name: str,
+        request: Callable[[], Coroutine[Any, Any, Answer]],
+        seconds: float = REQUEST_SECONDS,
+        begun: Future[Answer] | None = None,
     ) -> Answer:
-        return self._patience.ask(self.scheme, request, seconds)
+        bucket, _, key = name.partition("/")
+        place = f"{self.scheme}://{bucket}"
+        return self._patience.ask(place, request, lambda: self._page(bucket, key, None), seconds, begun)
 
     def _stored(self, bucket: str, key: str, size: int, version: str) -> Stored:
         uri = f"{self.scheme}://{bucket}/{key}"
@@ -423,7 +451,7 @@ class _Web:
                 return Stored(name.partition("?")[0], name, _size(answer), _version(answer))
 
         try:
-            return self._patience.ask(_host(name), ask)
+            return self._ask(name, ask)
         except _Refused as refused:
             if refused.status in (404, 410):
                 return None
@@ -437,7 +465,7 @@ class _Web:
 
     def fetch(self, name: str, start: int, count: int, begun: Future[Piece] | None = None) -> Piece:
         try:
-            return self._patience.ask(_host(name), lambda: self._range(name, start, count), begun=begun)
+            return self._ask(name, lambda: self._range(name, start, count), begun=begun)
         except _Refused as refused:
             raise _input_error(refused) from None
 
@@ -468,12 +496,26 @@ class _Web:
             return file.tell()
 
         try:
-            return self._patience.ask(_host(name), ask, DOWNLOAD_SECONDS)
+            return self._ask(name, ask, DOWNLOAD_SECONDS)
         except _Refused as refused:
             raise _input_error(refused) from None
 
     def put(self, path: Path, name: str) -> None:
         raise NotImplementedError
+
+    def _ask(
+        self,
+        url: str,
+        request: Callable[[], Coroutine[Any, Any, Answer]],
+        seconds: float = REQUEST_SECONDS,
+        begun: Future[Answer] | None = None,
+    ) -> Answer:
+        place = "/".join(url.split("/", 3)[:3])
+
+        async def probe() -> None:
+            (await self._get(f"{place}/", 0, 1)).close()
+
+        return self._patience.ask(place, request, probe, seconds, begun)
 
     async def _get(self, url: str, start: int, count: int | None) -> Any:
         """The answer to a request for a range, or for all; to be entered and left."""
@@ -501,10 +543,6 @@ class _Web:
         if isinstance(error, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError | ValueError):
             return _Refused(400, "its address is malformed")
         return _Refused(None, _silence(error))
-
-
-def _host(url: str) -> str:
-    return url.split("/", 3)[2]
 
 
 async def _check_redirect(session: Any, context: Any, asked: Any) -> None:
