@@ -22,7 +22,7 @@ def launch(
     flow: Literal["ingest", "backfill"],
     parameters: Mapping[str, Any],
     settings: Settings,
-    watch: Callable[[Counts], None] = lambda counts: None,
+    watch: Callable[[Counts, int], None] = lambda counts, known: None,
 ) -> RunReport:
     """Run the flow in this process and report what it did.
 
@@ -30,7 +30,7 @@ def launch(
         flow: which one.
         parameters: the flow's own, by name.
         settings: what the flow will read from the environment, too.
-        watch: called with the counts so far whenever a batch is done.
+        watch: called with the counts and the known parts so far, whenever there are more of them.
 
     Raises:
         ConfigError: an input, the database or Prefect's server is not what the parameters or settings say.

@@ -21,8 +21,8 @@ from schemas.errors import BroadsheetError
 from schemas.records import Counts, RunReport
 from schemas.settings import Settings
 
-Watch = Callable[[Counts], None]
-"""Called with the counts so far whenever a batch is done."""
+Watch = Callable[[Counts, int], None]
+"""Called with the counts and the known parts so far, whenever there are more of them."""
 
 PLAIN_SECONDS = 5.0
 """Where there is no terminal, one line at most this often."""
@@ -97,7 +97,7 @@ class _Printable(logging.Formatter):
 def _watching(quiet: bool) -> Iterator[Watch]:
     """Show progress on standard error: a live line on a terminal, now and then a plain line elsewhere."""
     if quiet:
-        yield lambda counts: None
+        yield lambda counts, known: None
     elif sys.stderr.isatty():
         with _live_line() as watch:
             yield watch
@@ -114,16 +114,16 @@ def _live_line() -> Iterator[Watch]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         line = progress.add_task("starting", total=None)
         pace = _Pace()
-        yield lambda counts: progress.update(line, description=pace.line(counts))
+        yield lambda counts, known: progress.update(line, description=pace.line(counts, known))
 
 
 def _plain_lines() -> Watch:
     pace = _Pace()
     shown = time.monotonic()
 
-    def watch(counts: Counts) -> None:
+    def watch(counts: Counts, known: int) -> None:
         nonlocal shown
-        line = pace.line(counts)
+        line = pace.line(counts, known)
         if time.monotonic() - shown >= PLAIN_SECONDS:
             shown = time.monotonic()
             click.echo(line, err=True)
@@ -137,11 +137,13 @@ class _Pace:
     def __init__(self) -> None:
         self._first: tuple[float, int] | None = None
 
-    def line(self, counts: Counts) -> str:
+    def line(self, counts: Counts, known: int) -> str:
         now = time.monotonic()
-        self._first = self._first or (now, counts.read)
-        seconds, pages = now - self._first[0], counts.read - self._first[1]
+        if self._first is None and counts.read:
+            self._first = now, counts.read
+        seconds, pages = (now - self._first[0], counts.read - self._first[1]) if self._first else (0.0, 0)
         speed = f", {pages / seconds:,.0f} pages per second" if pages and seconds > 0 else ""
+        speed += f", {known:,} parts known" if known else ""
         return (
             f"{counts.read:,} pages read, {counts.loaded:,} new articles, "
             f"{counts.quarantined:,} quarantined{speed}"

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from contextvars import ContextVar, copy_context
 from dataclasses import replace
@@ -26,18 +26,29 @@ from sqlalchemy import Engine
 
 from flows.render import markdown
 from flows.signals import Terminated, end_soon
-from flows.summary import final_state, quarantine_rows, replay_sentence, rows, sentence
+from flows.summary import final_state, notes, quarantine_rows, rows, sentence
 from schemas.errors import StoreUnreachable, TransientLoadError
-from schemas.records import Batch, Counts, Limits, LoadReport, Replayed, RunReport, Skipped, Unmatched
+from schemas.records import (
+    Batch,
+    Counts,
+    Limits,
+    LoadReport,
+    PassedOver,
+    Replayed,
+    RunReport,
+    Skipped,
+    Unmatched,
+)
 from schemas.settings import Settings
 from tasks.archive import Archive
 from tasks.extract import EXTRACTOR_VERSION
 from tasks.keep import Keeper
 from tasks.ledger import finish_dead_runs, finish_run, run_headlines, run_totals, run_under_way
+from tasks.plan import Note
 from tasks.pool import ExtractionPool
 from tasks.postgres.database import open_database
 from tasks.postgres.patience import Patience, only_busy, patient
-from tasks.postgres.quarantine import Chosen, QuarantineCount, count_quarantine, replayed
+from tasks.postgres.quarantine import Chosen, QuarantineCount, count_quarantine, count_waiting, replayed
 from tasks.recover import Unavailable
 from tasks.replay import Retried
 from tasks.reprocess import Barrier
@@ -45,6 +56,8 @@ from tasks.steps import BatchWork, load_batch_step, settle_step
 
 QUARANTINE_COUNTS_FROM = 100
 """Pages a run must have read before the share of its quarantined ones can fail it."""
+PARTS_SHOWN = 1000
+"""Known parts after which a run shows that it goes on."""
 ARTIFACT_SECONDS = 5.0
 FINISH_SECONDS = 4.0
 """How long what the database is at may take to end when the run is told to end."""
@@ -52,15 +65,15 @@ CUT_SECONDS, MARK_SECONDS = 0.5, 1.5
 
 _LOG = logging.getLogger("broadsheet")
 
-Planned = Batch | Skipped | Unmatched | Retried | Unavailable | Barrier
-"""What a plan yields: work, what the ledger has already, what is tried again, what cannot be had again, and
-where planning must wait for the work before."""
+Planned = Batch | Note | Retried | Unavailable | Barrier
+"""What a plan yields: work, what there is beside it, what is tried again, what cannot be had again, and where
+planning must wait for the work before."""
 
 
 class Observer:
-    """Someone in this process who follows a run: told the counts so far, left with the report."""
+    """Someone in this process who follows a run: told counts and known parts, left with the report."""
 
-    def __init__(self, watch: Callable[[Counts], None]) -> None:
+    def __init__(self, watch: Callable[[Counts, int], None]) -> None:
         self.watch = watch
         self.report: RunReport | None = None
 
@@ -116,9 +129,11 @@ def run(
             settle_step.submit(engine).result()  # in a thread: a signal ends the waiting for it
             headlines = run_headlines(engine, run_id)
             again = replayed(engine, tally.retried, run_id, tally.gone) if tally.retried else None
-            report = tally.close(run_totals(engine, run_id).counts, headlines, again, max_quarantine)
-            if report.counts.quarantined:
+            stored = run_totals(engine, run_id).counts
+            if stored.quarantined:
                 reasons = patient(count_quarantine)(engine, Chosen(run_id=run_id))
+            waiting = 0 if stored.read or again else patient(count_waiting)(engine)
+            report = tally.close(stored, headlines, again, reasons, waiting, max_quarantine)
             finish_run(engine, run_id, report)
         except (KeyboardInterrupt, TerminationSignal) as interruption:
             report = _interrupted(engine, tally, interruption)
@@ -195,7 +210,10 @@ def _in_flight(
     room = workers + 2 if limit is None else 1
     for item in _until_unreachable(planned, tally):
         if isinstance(item, Skipped):
-            tally.skipped += item.parts
+            tally.skip(item.parts)
+            continue
+        if isinstance(item, PassedOver):
+            tally.passed_over.update(item.counts)
             continue
         if isinstance(item, Unmatched):
             tally.unmatched += 1
@@ -203,7 +221,7 @@ def _in_flight(
         if isinstance(item, Unavailable):
             tally.unavailable += 1
             if tally.retried:
-                tally.gone.append(item.id)
+                tally.gone[item.id] = item.why
             continue
         if isinstance(item, Retried):
             tally.retried += item.entry_ids
@@ -244,11 +262,12 @@ class _Tally:
     def __init__(self, run_id: int) -> None:
         self.counts = Counts()
         self.skipped = 0
+        self.passed_over: Counter[str] = Counter()
         self.unmatched = 0
         self.unavailable = 0
         self.retried: list[int] = []
-        self.gone: list[int] = []
-        """Those of them that gave nothing to try."""
+        self.gone: dict[int, str] = {}
+        """Those of them that gave nothing to try, and why."""
         self.unreachable = ""
         """What is said of a store that stays away."""
         self.submitted = 0
@@ -279,24 +298,45 @@ class _Tally:
             self.unreachable = str(result)
         else:
             self._failures.append(f"{type(result).__name__}: {result}")
+        self._show()
+
+    def skip(self, parts: int) -> None:
+        """Count parts that are known, and show now and then that there is work."""
+        before, self.skipped = self.skipped, self.skipped + parts
+        if before // PARTS_SHOWN < self.skipped // PARTS_SHOWN:
+            self._show()
+
+    def _show(self) -> None:
         if seen := observer.get():
-            seen.watch(self.counts)
+            seen.watch(self.counts, self.skipped)
 
     def close(
-        self, stored: Counts, headlines: tuple[int, int], again: Replayed | None, max_quarantine: float
+        self,
+        stored: Counts,
+        headlines: tuple[int, int],
+        again: Replayed | None,
+        reasons: Sequence[QuarantineCount],
+        waiting: int,
+        max_quarantine: float,
     ) -> RunReport:
-        """The report of a run that went through, with what the ledger has of it."""
+        """The report of a run that went through, with what the ledger and the quarantine have of it."""
         wrong = self._what_is_wrong(stored, max_quarantine)
         state: Literal["completed", "partial", "failed"] = (
             "partial" if self.counts.quarantined else "completed"
         )
-        said = replay_sentence(again) if again else ""
-        if self.unavailable and not again:
-            said += f"{self.unavailable:,} pages are unavailable: their bytes are gone."
-        if self.unmatched:
-            said += f"{self.unmatched:,} inputs say nothing by the path pattern: it does not match them."
-        report = self._report("failed" if wrong else state, wrong or said, headlines)
-        return replace(report, replayed=again)
+        said = notes(
+            again=again,
+            gone=self.gone,
+            failed=bool(wrong),
+            unavailable=0 if again else self.unavailable,
+            unmatched=self.unmatched,
+            passed_over=self.passed_over,
+            quarantined=self.counts.quarantined,
+            entries=sum(row.waiting + row.resolved + row.dismissed for row in reasons),
+            waiting=waiting,
+        )
+        message = ". ".join(filter(None, (wrong, said)))
+        return replace(self._report("failed" if wrong else state, message, headlines), replayed=again)
 
     def broken_off(self, error: BaseException) -> RunReport:
         """The report of a run that an error ended."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Completed, Failed
@@ -70,13 +71,79 @@ def quarantine_rows(run_id: int, reasons: Sequence[QuarantineCount]) -> list[dic
     ]
 
 
-def replay_sentence(again: Replayed) -> str:
+def notes(
+    *,
+    again: Replayed | None,
+    gone: Mapping[int, str],
+    failed: bool,
+    unavailable: int,
+    unmatched: int,
+    passed_over: Mapping[str, int],
+    quarantined: int,
+    entries: int,
+    waiting: int,
+) -> str:
+    """What else there is to say of a run, in sentences.
+
+    Args:
+        again: what became of quarantined entries that were to be tried again.
+        gone: those of them that gave nothing to try, and why.
+        failed: whether the run failed.
+        unavailable: stored pages that were to be read again, and whose bytes are gone.
+        unmatched: inputs of which the path pattern says nothing.
+        passed_over: what lay among the inputs and is none, see `PassedOver`.
+        quarantined: pages that were quarantined.
+        entries: how many entries they are.
+        waiting: pages that wait in quarantine, to be told.
+    """
+    said = []
+    if again:
+        said.append(_replayed(again, gone, "the run failed" if failed else "behind the limit, or left out"))
+    if unavailable:
+        said.append(f"{unavailable:,} pages are unavailable: their bytes are gone.")
+    if unmatched:
+        said.append(f"{unmatched:,} inputs say nothing by the path pattern: it does not match them.")
+    if passed_over:
+        said.append(_passed_over(passed_over))
+    if entries < quarantined:
+        said.append(
+            f"The {quarantined:,} quarantined pages are {counted(entries, 'entry', 'entries')}: "
+            "those with equal bytes, URL and fetch time share one."
+        )
+    if waiting:
+        wait = "1 page waits" if waiting == 1 else f"{waiting:,} pages wait"
+        said.append(f"{wait} in quarantine: broadsheet quarantine list.")
+    return " ".join(said)
+
+
+def counted(count: int, one: str, many: str) -> str:
+    """`1 entry`, `1,200 entries`."""
+    return f"1 {one}" if count == 1 else f"{count:,} {many}"
+
+
+def _replayed(again: Replayed, gone: Mapping[int, str], why_waiting: str) -> str:
     """What became of quarantined entries that were tried again, with their ids."""
-    outcomes = {
-        "loaded": again.loaded,
-        "failed again": again.failed,
-        "gave no page to try": again.unavailable,
-        "not tried or left out": again.waiting,
-    }
+    outcomes: dict[str, list[int]] = {"loaded": [*again.loaded], "failed again": [*again.failed]}
+    for number in again.unavailable:
+        outcomes.setdefault(gone[number], []).append(number)
+    outcomes[f"not tried, {why_waiting}"] = [*again.waiting]
     said = [f"{len(ids):,} {word} ({listed(ids)})" for word, ids in outcomes.items() if ids]
     return f"Of {sum(map(len, outcomes.values())):,} quarantined entries {', '.join(said)}."
+
+
+def _passed_over(counts: Mapping[str, int]) -> str:
+    """How much of what was found is no input, and what it is."""
+    kinds = Counter({kind: count for kind, count in counts.items() if kind[:1] in ("", ".")})
+    said = []
+    if kinds:
+        shown = [kind or "no suffix" for kind, _ in kinds.most_common(KINDS_NAMED)]
+        more = ", …" if len(kinds) > KINDS_NAMED else ""
+        said.append(f"{kinds.total():,} of unknown kind ({', '.join(shown)}{more})")
+    words = sorted(counts.keys() - kinds.keys())
+    said += [counted(counts[word], word, PLURALS.get(word, f"{word}s")) for word in words]
+    are = "1 entry is" if sum(counts.values()) == 1 else f"{sum(counts.values()):,} entries are"
+    return f"{are} no input: {', '.join(said)}."
+
+
+KINDS_NAMED = 5
+PLURALS = {"link leading outside": "links leading outside"}

@@ -129,6 +129,14 @@ class Unmatched:
     input: Input
 
 
+@dataclass(frozen=True, slots=True)
+class PassedOver:
+    """What lies in directories and is no input."""
+
+    counts: dict[str, int]
+    """By what it is: a suffix such as `.pdf`, "" for a name without one, or a word such as `FIFO`."""
+
+
 def content_digest(content: bytes) -> bytes:
     """16 bytes that stand for raw bytes: what they are known by in tables, archive and kept files."""
     return hashlib.blake2b(content, digest_size=16).digest()

@@ -15,13 +15,26 @@ import os
 import re
 import secrets
 import stat
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from schemas.errors import ConfigError, DamagedInput, InputError
-from schemas.records import Batch, Format, Input, KnownPart, Limits, Part, Selection, Skipped, Unmatched
+from schemas.records import (
+    Batch,
+    Format,
+    Input,
+    KnownPart,
+    Limits,
+    Part,
+    PassedOver,
+    Selection,
+    Skipped,
+    Unmatched,
+)
 from tasks.inputs.containers import Record, Stream, pack_record, record_limit, take_record
 from tasks.inputs.path_pattern import PathFacts, compile_pattern, read_path
 from tasks.inputs.storage import (
@@ -56,7 +69,13 @@ _PAGES = ("txt", "html")
 """Formats of which an input is one page."""
 _COMPRESSIONS: dict[str, Literal["gz", "zst"]] = {"gz": "gz", "zst": "zst"}
 _INPUTS_ASKED_AT_ONCE = 1000
+_SUFFIX = re.compile(r"(?:\.\w{1,8})?\.(?:gz|zst)$|\.\w{1,8}$", re.ASCII)
+_SUFFIXES_COUNTED = 100
+"""Of names that are no input; those of any more suffixes are counted with the names that have none."""
 _LIMITS = Limits()
+
+Note = Skipped | Unmatched | PassedOver
+"""What a plan tells beside the parts to read."""
 
 
 class Known(Protocol):
@@ -94,14 +113,15 @@ class _Gap(NamedTuple):
 
 def plan(
     paths: Sequence[str], selection: Selection, known: Known, limits: Limits = _LIMITS
-) -> Iterator[Part | Skipped | Unmatched]:
+) -> Iterator[Part | Note]:
     """Find the inputs that files, directories, globs and URIs name and yield what of them is not loaded yet.
 
     Directories are read recursively, in the order of their names; hidden names and other suffixes are passed
     over, and symbolic links do not lead out of the directory named, nor out of where a glob begins; a prefix
-    of a bucket is read in the same way. A file with one page is one part and is not opened. Larger inputs are
-    cut at fixed counts, so that planning again finds the same parts; what the ledger has of them is not read
-    again. What is found but cannot be opened is a part too: reading it puts it into quarantine.
+    of a bucket is read in the same way. What is passed over is counted, hidden names apart, at the end. A
+    file with one page is one part and is not opened. Larger inputs are cut at fixed counts, so that planning
+    again finds the same parts; what the ledger has of them is not read again. What is found but cannot be
+    opened is a part too: reading it puts it into quarantine.
 
     Raises:
         ConfigError: at once, when something named does not exist, may not be read or has no known suffix, or
@@ -115,13 +135,13 @@ def plan(
 
 
 def pack(
-    items: Iterable[Part | Skipped | Unmatched],
+    items: Iterable[Part | Note],
     selection: Selection,
     limits: Limits = _LIMITS,
     *,
     pages: int = BATCH_PAGES,
     size: int = BATCH_BYTES,
-) -> Iterator[Batch | Skipped | Unmatched]:
+) -> Iterator[Batch | Note]:
     """Gather parts into batches of at most `pages` records and about `size` bytes, in order.
 
     A part that is larger alone is a batch of its own. What is no part passes through.
@@ -170,8 +190,8 @@ def _named(paths: Sequence[str]) -> dict[str, os.stat_result | None]:
             _check_named(path, absolute, status)
             named[absolute] = status
         elif path and glob.has_magic(path):
-            matches = {match: os.stat(match) for match in _matches(absolute)}
-            if not matches:
+            matches = dict(_matches(absolute))
+            if not any(_can_be_input(match, found) for match, found in matches.items()):
                 raise ConfigError(f"No page or archive of pages matches {path}.")
             named |= matches
         else:
@@ -200,7 +220,7 @@ def _check_pattern(pattern: str, paths: Sequence[str]) -> None:
     """Refuse a path pattern that nothing in a directory matches: no page would have what it promises."""
     compile_pattern(pattern)
     for path in paths:
-        found = (source for source, _ in _inputs(_named([path])))
+        found = (source for source, _ in _inputs(_named([path]), Counter()))
         first = next(found, None)
         if first is None or not _says_nothing(first, pattern):
             continue
@@ -236,21 +256,19 @@ def _check_named(path: str, absolute: str, status: os.stat_result) -> None:
         raise ConfigError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}.") from None
 
 
-def _matches(pattern: str) -> Iterator[str]:
-    """What a glob may mean, in order: directories, and files with a known suffix.
-
-    Links lead no further than below where the glob begins.
-    """
+def _matches(pattern: str) -> Iterator[tuple[str, os.stat_result]]:
+    """What a glob may mean, in order; links lead no further than below where the glob begins."""
     fixed = re.split(r"[*?[]", pattern, maxsplit=1)[0].rpartition("/")[0]
     root = os.path.join(os.path.realpath(fixed), "")
     for path in sorted(glob.glob(pattern, recursive=True)):
-        try:
-            mode = os.stat(path).st_mode
-        except OSError:
-            continue
-        known = stat.S_ISDIR(mode) or (stat.S_ISREG(mode) and format_of(path))
-        if known and os.path.realpath(path).startswith(root):
-            yield path
+        with suppress(OSError):
+            status = os.stat(path)
+            if os.path.realpath(path).startswith(root):
+                yield path, status
+
+
+def _can_be_input(path: str, status: os.stat_result) -> bool:
+    return stat.S_ISDIR(status.st_mode) or (stat.S_ISREG(status.st_mode) and format_of(path) is not None)
 
 
 def _format_named(path: str, name: str) -> tuple[Format, Literal["", "gz", "zst"]]:
@@ -262,17 +280,20 @@ def _format_named(path: str, name: str) -> tuple[Format, Literal["", "gz", "zst"
     return named
 
 
-def _inputs(named: Mapping[str, os.stat_result | None]) -> Iterator[_Found]:
+def _inputs(named: Mapping[str, os.stat_result | None], others: Counter[str]) -> Iterator[_Found]:
+    """The inputs there are; what is met and is none is counted in `others`."""
     for path, status in named.items():
         if status is None:
-            yield from _below(path, named)
+            yield from _below(path, named, others)
         elif stat.S_ISDIR(status.st_mode):
-            yield from _walk(path, named)
-        else:
+            yield from _walk(path, named, others)
+        elif _can_be_input(path, status):
             yield _found(path, status, os.path.realpath(path) if os.path.islink(path) else "")
+        else:  # a glob matches it
+            _pass_over(path, status, others)
 
 
-def _below(uri: str, named: Mapping[str, object]) -> Iterator[_Found]:
+def _below(uri: str, named: Mapping[str, object], others: Counter[str]) -> Iterator[_Found]:
     """The inputs that a URI names, but for what is named by itself, or below that."""
     inner = [other.rstrip("/") for other in named if other != uri and other.startswith(uri.rstrip("/") + "/")]
     for stored in _look_up(uri):
@@ -280,6 +301,8 @@ def _below(uri: str, named: Mapping[str, object]) -> Iterator[_Found]:
             known = format_of(stored.uri)
             if known:
                 yield _stored(stored, *known)
+            elif not stored.uri.endswith("/"):  # what some tools put in place of a directory
+                _pass_over(stored.uri, None, others)
 
 
 def _stored(stored: Stored, kind: Format, compression: Literal["", "gz", "zst"]) -> _Found:
@@ -291,7 +314,7 @@ def _stored(stored: Stored, kind: Format, compression: Literal["", "gz", "zst"])
     return _Found(source, stored.size or 0)
 
 
-def _walk(top: str, named: Mapping[str, object]) -> Iterator[_Found]:
+def _walk(top: str, named: Mapping[str, object], others: Counter[str]) -> Iterator[_Found]:
     """The inputs in a directory and below it, but for what is named by itself."""
     root = os.path.join(os.path.realpath(top), "")
     stack = [_children(top)]
@@ -300,18 +323,33 @@ def _walk(top: str, named: Mapping[str, object]) -> Iterator[_Found]:
         if path is None:
             stack.pop()
             continue
-        status, target = _status_below(root, path)
-        if status is None or path in named:
+        if path in named:
             continue
-        if stat.S_ISDIR(status.st_mode):
+        status, target = _status_below(root, path)
+        if status is None:
+            others.update([target] if target else [])
+        elif stat.S_ISDIR(status.st_mode):
             try:
                 stack.append(_children(path))
             except FileNotFoundError:
                 continue
             except OSError:
                 yield _found(path, status)  # reading it fails too, and says so in the quarantine
-        elif stat.S_ISREG(status.st_mode) and format_of(path):
+        elif _can_be_input(path, status):
             yield _found(path, status, target)
+        else:
+            _pass_over(path, status, others)
+
+
+def _pass_over(path: str, status: os.stat_result | None, others: Counter[str]) -> None:
+    """Count what is no input: a file or object by its suffix, anything else by what it is."""
+    mode = status.st_mode if status else stat.S_IFREG
+    if not stat.S_ISREG(mode):
+        others["FIFO" if stat.S_ISFIFO(mode) else "socket" if stat.S_ISSOCK(mode) else "device"] += 1
+        return
+    suffix = _SUFFIX.search(path.rpartition("/")[2][1:])
+    kind = suffix[0].lower() if suffix else ""
+    others[kind if kind in others or len(others) < _SUFFIXES_COUNTED else ""] += 1
 
 
 def _children(directory: str) -> Iterator[str]:
@@ -320,18 +358,25 @@ def _children(directory: str) -> Iterator[str]:
 
 
 def _status_below(root: str, path: str) -> tuple[os.stat_result | None, str]:
-    """What a path below `root` is, and where it leads if it is a link; None for what leads elsewhere."""
+    """What a path below `root` is, and where it leads if it is a link.
+
+    None for what is passed over, with what to count it as; "" for what is gone, or is walked elsewhere.
+    """
     try:
         status = os.lstat(path)
-        if not stat.S_ISLNK(status.st_mode):
-            return status, ""
+    except OSError:
+        return None, ""
+    if not stat.S_ISLNK(status.st_mode):
+        return status, ""
+    try:
         target = os.path.realpath(path, strict=True)
         status = os.lstat(target)
     except OSError:
-        return None, ""  # gone, or a link to nowhere or to itself
-    # A linked directory is walked where it stands, if that is below the root.
-    inside = target.startswith(root) and not stat.S_ISDIR(status.st_mode)
-    return (status if inside else None), target
+        return None, "broken link"
+    if not os.path.join(target, "").startswith(root):
+        return None, "link leading outside"
+    # A linked directory is walked where it stands.
+    return (None, "") if stat.S_ISDIR(status.st_mode) else (status, target)
 
 
 def _found(path: str, status: os.stat_result, target: str = "") -> _Found:
@@ -353,8 +398,9 @@ def _fingerprint(*stated: str) -> str:
 
 def _plan(
     named: Mapping[str, os.stat_result | None], selection: Selection, known: Known, limits: Limits
-) -> Iterator[Part | Skipped | Unmatched]:
-    inputs = _inputs(named)
+) -> Iterator[Part | Note]:
+    others = Counter[str]()
+    inputs = _inputs(named, others)
     while chunk := list(islice(inputs, _INPUTS_ASKED_AT_ONCE)):
         # With a limit the first pages are read, known or not: what is known would not count against it.
         asked = [] if selection.limit else [source for source, _ in chunk]
@@ -374,6 +420,8 @@ def _plan(
             else:
                 read_ahead(_opened(islice(work, index, None)))
                 yield from _cut(source, gap, limits)
+    if others:
+        yield PassedOver(dict(others))
 
 
 def _opened(work: Iterable[tuple[_Found, _Gap]]) -> Iterator[tuple[str, int]]:

@@ -63,11 +63,16 @@ class LostPage:
     """As stated; where the row does not have it, that of the place in which the bytes are found."""
 
 
+BYTES_GONE = "had no bytes left in archive, input or kept pages"
+
+
 @dataclass(frozen=True, slots=True)
 class Unavailable:
-    """A page whose bytes are gone."""
+    """A page that cannot be had again."""
 
     id: int
+    why: str = BYTES_GONE
+    """In words that go on a number of pages."""
 
 
 def recover(

@@ -12,11 +12,11 @@ from typing import Any
 from sqlalchemy import Engine, Row, func, select
 
 from schemas.errors import ConfigError, PageTooLarge
-from schemas.records import Batch, Input, KnownPart, Page, Part, Selection, Skipped, Unmatched
+from schemas.records import Batch, Input, KnownPart, Page, Part, Selection
 from schemas.tables import QuarantineEntry
 from tasks.archive import Archive
 from tasks.ledger import KnownParts
-from tasks.plan import BATCH_BYTES, BATCH_PAGES, Known, pack, plan
+from tasks.plan import BATCH_BYTES, BATCH_PAGES, Known, Note, pack, plan
 from tasks.postgres.patience import patient
 from tasks.postgres.quarantine import Chosen, waiting_ids
 from tasks.recover import LostPage, Unavailable, input_name, recover, selections
@@ -73,7 +73,16 @@ def _replay(
         for way, rests in unread.items():
             parts = chain.from_iterable(_planned(rest, given) for rest in rests)
             yield from (batch for batch in pack(parts, way) if isinstance(batch, Batch))
-        yield from (Unavailable(number) for number in asked if number not in given)
+        yield from (_unavailable(archive, entry) for entry in entries if entry.id not in given)
+
+
+def _unavailable(archive: Archive, entry: Row[Any]) -> Unavailable:
+    if entry.digest is None:
+        there = input_name(entry.origin_uri, linked=False) is not None
+        return Unavailable(entry.id, "had nothing left to read" if there else "had no input any more")
+    if entry.kind is None and archive.get(entry.digest.hex()) is not None:
+        return Unavailable(entry.id, "held no page, read again")
+    return Unavailable(entry.id)
 
 
 def _found(
@@ -110,7 +119,7 @@ def in_batches(pages: Iterable[Page], selection: Selection) -> Iterator[Batch]:
 # --- inputs that could not be read on -----------------------------------------------------------------
 
 
-def _planned(rest: _Rest, given: set[int]) -> Iterator[Part | Skipped | Unmatched]:
+def _planned(rest: _Rest, given: set[int]) -> Iterator[Part | Note]:
     """What the ledger lacks of an input from where reading ended; nothing of one that is gone.
 
     The entry is noted in `given` where there is something to read.

@@ -91,7 +91,7 @@ def dump(path: Path, numbers: range, *more: object) -> Path:
 
 def run(flow: Any, **parameters: object) -> tuple[State[None], RunReport]:
     """Run a flow as a caller in this process does."""
-    seen = Observer(lambda counts: None)
+    seen = Observer(lambda counts, known: None)
     token = observer.set(seen)
     try:
         state = flow(**parameters, return_state=True)
@@ -120,8 +120,10 @@ def test_every_format_arrives_and_a_second_run_changes_nothing(tmp_path: Path, d
     dump(tmp_path / "two.jsonl", range(2, 5))
     dump(tmp_path / "three.jsonl.gz", range(5, 8), {"headline": "no page"})
     (tmp_path / "notes.md").write_text("no input")
+    for name in ("a.html", "b.html"):
+        (tmp_path / name).write_bytes(b"\0\1\2" * 4000)
     counted: list[Counts] = []
-    token = observer.set(Observer(counted.append))
+    token = observer.set(Observer(lambda counts, known: counted.append(counts)))
     try:
         ingest(paths=[str(tmp_path)], return_state=True)
         first = observer.get().report  # type: ignore[union-attr]
@@ -129,8 +131,10 @@ def test_every_format_arrives_and_a_second_run_changes_nothing(tmp_path: Path, d
         observer.reset(token)
     assert first is not None
     assert first.state == "partial"
-    assert first.counts == Counts(read=8, loaded=7, quarantined=1)
-    assert first.quarantined_by_reason == {"unknown_record": 1}
+    assert first.counts == Counts(read=10, loaded=7, quarantined=3)
+    assert first.quarantined_by_reason == {"unknown_record": 1, "undecodable": 2}
+    assert "1 entry is no input: 1 of unknown kind (.md)." in first.message
+    assert "The 3 quarantined pages are 2 entries: those with equal bytes," in first.message
     assert (first.headlines_new, first.headlines_seen_again, first.sightings) == (4, 24, 28)
     assert counted[-1] == first.counts
 
@@ -138,7 +142,8 @@ def test_every_format_arrives_and_a_second_run_changes_nothing(tmp_path: Path, d
     assert len(before["pages"]) == 7 and len(before["headline_sightings"]) == 28
     state, second = run(ingest, paths=[str(tmp_path)])
     assert content(database) == before
-    assert (second.counts, second.skipped) == (Counts(), 3)
+    assert (second.counts, second.skipped) == (Counts(), 5)
+    assert "2 pages wait in quarantine: broadsheet quarantine list." in second.message
     assert (state.name, second.state) == ("Completed", "completed")
     assert "nothing new" in str(state.message)
     assert scalar(database, "SELECT count(*) FROM runs WHERE state <> 'running'") == 2
@@ -318,7 +323,7 @@ def test_lines_are_replayed_by_the_names_now_given(tmp_path: Path, database: Eng
     ids = scalar(database, "SELECT array_agg(id) FROM quarantine")
     state, again = run(backfill, quarantine_ids=ids, fields={"html": "mystery"})
     assert again.counts == Counts(read=1, loaded=1)
-    assert "1 gave no page to try" in str(state.message)
+    assert "1 held no page, read again (" in str(state.message)
     title = scalar(database, "SELECT title FROM articles ORDER BY id DESC LIMIT 1")
     assert title == "Ferry 7 returns to Lorn Island"
     assert scalar(database, "SELECT count(*) FROM quarantine WHERE resolved_at IS NULL") == 1
@@ -336,7 +341,7 @@ def test_what_was_not_archived_is_read_again_from_its_input(
     paths[1].unlink()
     state, again = run(backfill, replay=True, fields={"html": "mystery"})
     assert again.counts == Counts(read=1, loaded=1)
-    assert "1 gave no page to try" in str(state.message)
+    assert "1 had no bytes left in archive, input or kept pages (" in str(state.message)
 
 
 def test_every_entry_asked_for_is_a_page_or_unavailable(
@@ -418,5 +423,5 @@ def test_entries_behind_the_limit_are_said_to_wait(tmp_path: Path) -> None:
     assert report.replayed is not None
     [failed], waiting = report.replayed.failed, report.replayed.waiting
     assert sorted((failed, *waiting)) == [1, 2, 3]
-    again, left = f"1 failed again ({failed})", f"2 not tried or left out ({waiting[0]}, {waiting[1]})"
-    assert f"Of 3 quarantined entries {again}, {left}." in str(state.message)
+    left = f"2 not tried, behind the limit, or left out ({waiting[0]}, {waiting[1]})"
+    assert f"Of 3 quarantined entries 1 failed again ({failed}), {left}." in str(state.message)

@@ -23,6 +23,7 @@ from schemas.records import (
     Limits,
     Page,
     Part,
+    PassedOver,
     Rejection,
     Selection,
     Skipped,
@@ -30,7 +31,7 @@ from schemas.records import (
 )
 from tasks import plan as planning
 from tasks.inputs.storage import path_of
-from tasks.plan import BATCH_BYTES, BATCH_PAGES, format_of, pack, plan
+from tasks.plan import BATCH_BYTES, BATCH_PAGES, Note, format_of, pack, plan
 from tasks.read import read_part
 
 
@@ -50,9 +51,7 @@ class Ledger:
         self.known.setdefault((part.input.fingerprint, selection.digest), []).append(known)
 
 
-def planned(
-    *paths: object, ledger: Ledger | None = None, selection: Selection = ALL
-) -> list[Part | Skipped | Unmatched]:
+def planned(*paths: object, ledger: Ledger | None = None, selection: Selection = ALL) -> list[Part | Note]:
     return list(plan([str(path) for path in paths], selection, ledger or Ledger()))
 
 
@@ -62,6 +61,13 @@ def parts(*paths: object, ledger: Ledger | None = None) -> list[Part]:
 
 def names(*paths: object) -> list[str]:
     return [path_of(part.input.uri).name for part in parts(*paths)]
+
+
+def passed_over(*paths: object) -> dict[str, int]:
+    """What is counted as no input: the last that a plan tells."""
+    *_, last = planned(*paths)
+    assert isinstance(last, PassedOver)
+    return last.counts
 
 
 def contents(part: Part) -> list[bytes]:
@@ -111,7 +117,7 @@ def test_suffixes_name_format_and_compression(name: str, found: tuple[str, str] 
     assert format_of(name) == found
 
 
-def test_a_directory_is_read_in_order_without_hidden_and_foreign_names(tmp_path: Path) -> None:
+def test_a_directory_is_read_in_order_and_what_is_no_input_is_counted(tmp_path: Path) -> None:
     for name in [
         "b.txt",
         "a.html",
@@ -121,11 +127,16 @@ def test_a_directory_is_read_in_order_without_hidden_and_foreign_names(tmp_path:
         "sub/.e/f.txt",
         "sub.txt/g.txt",
         "B.txt.gz",
+        "sub/h.PDF",
+        "sub/i.tar.gz",
+        "README",
     ]:
         (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
         (tmp_path / name).touch()
     os.mkfifo(tmp_path / "pipe.txt")
     assert names(tmp_path) == ["B.txt.gz", "a.html", "b.txt", "d.htm", "g.txt"]
+    assert passed_over(tmp_path) == {".pdf": 2, ".tar.gz": 1, "": 1, "FIFO": 1}
+    assert passed_over(tmp_path, tmp_path / "**" / "*") == passed_over(tmp_path), "each is counted once"
 
 
 def test_an_empty_directory_is_nothing_to_do(tmp_path: Path) -> None:
@@ -140,6 +151,7 @@ def test_globs_files_and_directories_are_taken_once_each(tmp_path: Path) -> None
     assert names(tmp_path / "**" / "?.txt") == ["4.txt", "1.txt", "3.txt"]
     assert names(tmp_path / "x" / "[5].txt") == ["[5].txt"], "a file that exists is no glob"
     assert names(tmp_path / "*") == ["4.txt", "1.txt", "2.html", "[5].txt", "3.txt"]
+    assert passed_over(tmp_path / "x" / "?.*") == {".pdf": 1}
     assert names(tmp_path / "x" / "y", tmp_path, tmp_path / "4.txt", tmp_path / "x" / ".." / "4.txt") == [
         *["3.txt", "1.txt", "2.html", "[5].txt"],
         "4.txt",
@@ -171,6 +183,7 @@ def test_links_do_not_lead_out_of_the_directory(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(inside)
 
     assert names(inside) == ["kept.txt"]
+    assert passed_over(inside) == {"link leading outside": 2, "broken link": 1}
     assert names(tmp_path / "link") == ["kept.txt"], "what the user names may be a link"
     assert names(inside / "*.txt") == ["kept.txt"]
     with pytest.raises(ConfigError, match="matches"):

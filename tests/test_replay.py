@@ -399,7 +399,7 @@ def test_entries_are_chosen_by_all_that_is_given(
 
 
 def test_unknown_entries_are_refused_in_one_sentence(waiting: Newsroom) -> None:
-    with pytest.raises(ConfigError, match=r"There is no quarantined pages 7, 8\."):
+    with pytest.raises(ConfigError, match=r"There are no quarantined pages 7, 8\."):
         replay(waiting.engine, waiting.archive, Selection(), Chosen(ids=(8, 1, 7)))
 
 
@@ -417,7 +417,9 @@ def test_dismissed_entries_wait_no_longer_until_they_fail_again(waiting: Newsroo
         row.reason: (row.waiting, row.resolved, row.dismissed) for row in count_quarantine(waiting.engine)
     }
     assert by_reason == {"undecodable": (0, 0, 3), "unknown_record": (2, 0, 1)}
-    assert waiting.replay(Chosen(ids=(1,)))[1] == Replayed()
+    assert waiting.replay(Chosen(reason="undecodable"))[1] == Replayed()
+    assert waiting.replay(Chosen(ids=(1,)))[1] == Replayed(failed=(1,)), "to name an entry is to mean it"
+    assert dismiss(waiting.engine, Chosen(ids=(1,))) == [1]
     os.utime(tmp_path / "1.jsonl", (1, 1))
     waiting.ingest(tmp_path / "1.jsonl")
     assert waiting.entries("id") == [(1,), (2,), (4,), (6,)]

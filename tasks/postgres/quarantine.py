@@ -146,6 +146,12 @@ def count_quarantine(engine: Engine, chosen: Chosen = _ALL) -> list[QuarantineCo
     return fetch(engine, statement, QuarantineCount)
 
 
+def count_waiting(engine: Engine) -> int:
+    """How many pages wait."""
+    with engine.connect() as connection:
+        return connection.scalar(select(func.count()).select_from(QuarantineEntry).where(_OPEN)) or 0
+
+
 def list_quarantine(engine: Engine, chosen: Chosen = _ALL, *, limit: int = 20) -> list[QuarantineRow]:
     """Pages that wait in quarantine, the last to fail first."""
     statement = (
@@ -175,6 +181,8 @@ def find_quarantined(engine: Engine, entry_id: int) -> QuarantineDetail | None:
 def waiting_ids(engine: Engine, chosen: Chosen) -> list[int]:
     """The ids of the entries that wait and are meant, in the order of their inputs.
 
+    To name an entry by its id takes in a dismissed one.
+
     Raises:
         ConfigError: an id that is given names no entry at all.
     """
@@ -184,9 +192,10 @@ def waiting_ids(engine: Engine, chosen: Chosen) -> list[int]:
             named = select(entry.id).where(entry.id == func.any([row_id(number) for number in chosen.ids]))
             unknown = sorted(set(chosen.ids).difference(connection.scalars(named)))
             if unknown:
-                pages = "page" if len(unknown) == 1 else "pages"
-                raise ConfigError(f"There is no quarantined {pages} {listed(unknown)}.")
-        statement = select(entry.id).where(_OPEN, *chosen.conditions)
+                pages = "is no quarantined page" if len(unknown) == 1 else "are no quarantined pages"
+                raise ConfigError(f"There {pages} {listed(unknown)}.")
+        left = entry.resolution.is_distinct_from("loaded") if chosen.ids else _OPEN
+        statement = select(entry.id).where(left, *chosen.conditions)
         return list(connection.scalars(statement.order_by(entry.origin_uri, entry.origin_record, entry.id)))
 
 
@@ -212,12 +221,12 @@ def dismiss(engine: Engine, chosen: Chosen) -> list[int]:
 def replayed(engine: Engine, ids: Sequence[int], run_id: int, unavailable: Collection[int]) -> Replayed:
     """What became of entries that a run was to try again; those `unavailable` gave it nothing to try."""
     entry = QuarantineEntry
-    statement = select(entry.id, _OPEN.label("open"), entry.run_id).where(entry.id == func.any(list(ids)))
+    statement = select(entry.id, entry.resolution, entry.run_id).where(entry.id == func.any(list(ids)))
     loaded, failed, gone, waiting = list[int](), list[int](), list[int](), list[int]()
     unavailable = frozenset(unavailable)
     with engine.connect() as connection:
-        for number, still_open, last_run in connection.execute(statement.order_by(entry.id)):
-            if not still_open:
+        for number, resolution, last_run in connection.execute(statement.order_by(entry.id)):
+            if resolution == "loaded":
                 loaded.append(number)
             elif last_run == run_id:
                 failed.append(number)
