@@ -239,6 +239,7 @@ class Keeper:
 
         Raises:
             KeepError: it cannot be written.
+            StoreUnreachable: the bucket stays away.
         """
         stored = f"broadsheet-{name}-{self._token}.warc.gz"
         try:
@@ -331,11 +332,19 @@ class KeptAt(NamedTuple):
     offset: int
 
 
+def is_gone(uri: str) -> bool:
+    """True where a file of kept pages is not on this machine any more; of a bucket nobody is asked."""
+    return not is_remote(uri) and not path_of(uri).exists()
+
+
 def read_kept(places: Mapping[bytes, KeptAt]) -> Iterator[tuple[bytes, Page]]:
     """Yield (digest, page) for what is still there, file by file, one page in memory at a time.
 
-    The page is the first capture of these bytes that was kept, without its origin. What is gone, damaged
-    or out of reach does not come.
+    The page is the last capture of these bytes that was kept, without its origin. What is gone or damaged
+    does not come.
+
+    Raises:
+        StoreUnreachable: a bucket stays away.
     """
     in_order = sorted(places, key=lambda digest: places[digest])
     for uri, digests in groupby(in_order, key=lambda digest: places[digest].uri):

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import fields
 
-from sqlalchemy import Connection, Engine, func, select, update
+from sqlalchemy import Connection, Engine, case, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from schemas.errors import LoadError, RefusedPage
@@ -66,10 +66,10 @@ def load_batch(
                 for page in batch_pages(batch, {entry["key"] for entry in refused}):
                     archive.put(page.content)
             entries = [*map(_rejected, result.rejections), *refused]
-            _quarantine(connection, entries, batch, result, run_id, batch_id)
+            dismissed = _quarantine(connection, entries, batch, result, run_id, batch_id)
             if kept is not None:
                 enter_kept(connection, kept)
-            _enter_parts(connection, batch, result, batch_id)
+            _enter_parts(connection, batch, result, dismissed, batch_id)
             report = LoadReport(
                 counts=Counts(read=result.read, quarantined=len(entries), **outcomes),
                 ignored=result.ignored,
@@ -183,8 +183,11 @@ def _bounded(detail: str) -> str:
 
 def _quarantine(
     connection: Connection, entries: list[Row], batch: Batch, result: BatchResult, run_id: int, batch_id: int
-) -> None:
-    """Enter the pages that failed, again or for the first time, and resolve those that now loaded."""
+) -> set[bytes]:
+    """Enter the pages that failed, again or for the first time, and resolve those that now loaded.
+
+    Returns: the keys of places that could not be read again, and stay dismissed.
+    """
     failed = {entry["key"]: entry for entry in entries}
     tries = Counter(entry["key"] for entry in entries)
     pages = [page for page in result.pages if page.key not in failed]
@@ -207,10 +210,14 @@ def _quarantine(
             )
             .values(resolved_at=func.now(), resolution="loaded")
         )
+    dismissed: set[bytes] = set()
     if failed:
+        unread = [key for key, entry in failed.items() if entry["digest"] is None]
+        dismissed = _still_dismissed(connection, unread, batch) if unread else dismissed
         place = {"run_id": run_id, "batch_id": batch_id}
         rows = [failed[key] | place | {"attempts": tries[key]} for key in sorted(failed)]
         entry = insert(QuarantineEntry)
+        stays = entry.excluded.key == func.any(sorted(dismissed))
         again = {name: entry.excluded[name] for name in rows[0] if name not in ("key", "attempts")}
         connection.execute(
             entry.on_conflict_do_update(
@@ -219,12 +226,32 @@ def _quarantine(
                 | {
                     "attempts": QuarantineEntry.attempts + entry.excluded.attempts,
                     "last_seen_at": func.now(),
-                    "resolved_at": None,
-                    "resolution": None,
+                    "resolved_at": case((stays, QuarantineEntry.resolved_at)),
+                    "resolution": case((stays, QuarantineEntry.resolution)),
                 },
             ),
             rows,
         )
+    return dismissed
+
+
+def _still_dismissed(connection: Connection, keys: Sequence[bytes], batch: Batch) -> set[bytes]:
+    """Of these places, those dismissed in an input of which no other state was entered since."""
+    inputs = {part.input.uri: part.input.fingerprint for part in batch.parts}
+    changed = (
+        select(LoadedPart.uri)
+        .join(LoadedBatch, LoadedBatch.id == LoadedPart.batch_id)
+        .where(
+            LoadedPart.uri == QuarantineEntry.origin_uri,
+            LoadedPart.fingerprint != func.all(list(inputs.values())),
+            LoadedBatch.loaded_at > QuarantineEntry.resolved_at,
+        )
+        .exists()
+    )
+    statement = select(QuarantineEntry.key).where(
+        QuarantineEntry.key == func.any(sorted(keys)), QuarantineEntry.resolution == "dismissed", ~changed
+    )
+    return set(connection.scalars(statement))
 
 
 def _places_passed(batch: Batch, result: BatchResult) -> set[bytes]:
@@ -312,13 +339,20 @@ def _part_indices(batch: Batch, origins: Iterable[tuple[str, int]]) -> Iterator[
         yield max(start for start in starts[uri] if start[0] <= record)[1]
 
 
-def _enter_parts(connection: Connection, batch: Batch, result: BatchResult, batch_id: int) -> None:
-    """Enter the parts that were read; one that was not read to its end is tried again by every run."""
+def _enter_parts(
+    connection: Connection, batch: Batch, result: BatchResult, dismissed: Set[bytes], batch_id: int
+) -> None:
+    """Enter the parts that were read.
+
+    One that was not read to its end is tried again by every run, unless the place where that ended is
+    dismissed: then it counts as read until its input changes.
+    """
     parts = _parts_read(batch, result)
     stopped = (
-        (rejection.origin_uri, rejection.origin_record)
+        place
         for rejection in result.rejections
         if batch.parts and rejection.rest
+        if _origin_key(*(place := (rejection.origin_uri, rejection.origin_record))) not in dismissed
     )
     unread = frozenset(_part_indices(batch, stopped))
     rows = [
@@ -328,7 +362,7 @@ def _enter_parts(connection: Connection, batch: Batch, result: BatchResult, batc
             "first_record": part.first_record,
             "record_count": part.record_count,
             "next_offset": part.next_offset,
-            "last": part.last,
+            "last": part.last or part.unreadable is not None,
             "uri": storable(part.input.uri),
             "byte_count": part.byte_count,
             "damage": storable(part.damage) if part.damage else None,
@@ -339,4 +373,13 @@ def _enter_parts(connection: Connection, batch: Batch, result: BatchResult, batc
     ]
     if rows:
         rows.sort(key=lambda row: (row["fingerprint"], row["first_record"]))
-        connection.execute(insert(LoadedPart).on_conflict_do_nothing(), rows)
+        entry = insert(LoadedPart)
+        read_at_last = {name: entry.excluded[name] for name in rows[0]}
+        connection.execute(
+            entry.on_conflict_do_update(
+                index_elements=["fingerprint", "selection", "first_record"],
+                set_=read_at_last,
+                where=LoadedPart.record_count == 0,  # of what was dismissed, and is replayed
+            ),
+            rows,
+        )

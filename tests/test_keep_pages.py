@@ -429,6 +429,20 @@ def test_known_pages_are_not_kept_again(tmp_path: Path, database: Engine) -> Non
     assert len(find_kept(database, [page.digest, Page(html(2), "html").digest])) == 2
 
 
+def test_pages_whose_file_was_deleted_are_kept_again(tmp_path: Path, database: Engine) -> None:
+    page = Page(html(1), "html", "https://daily.example/1")
+    dump = lines(tmp_path / "dump.jsonl", page)
+    with keeping(tmp_path / "kept") as keeper:
+        load(database, dump, keeper)
+        for number in range(2):  # the same page read again; then a later capture of its bytes, twice
+            shutil.rmtree(tmp_path / "kept" / str(datetime.now(UTC).year))
+            assert list(read_kept_pages(database, [page.digest])) == []
+            lines(dump, *[page] * (number + 1), times="2025-06-01" * number)
+            os.utime(dump, (number, number))
+            assert load(database, dump, keeper) == 1
+            assert [found for found, _ in read_kept_pages(database, [page.digest])] == [page.digest]
+
+
 def test_pages_loaded_before_are_kept_when_asked(tmp_path: Path, database: Engine) -> None:
     dump = lines(tmp_path / "dump.jsonl", Page(html(1), "html", "https://daily.example/1"))
     load(database, dump)

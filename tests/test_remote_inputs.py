@@ -45,6 +45,7 @@ from tasks.keep import Keeper, KeptAt, Spool, read_kept
 from tasks.ledger import KnownParts, start_run
 from tasks.load import load_batch
 from tasks.plan import NothingKnown, pack, plan
+from tasks.postgres.quarantine import Chosen, dismiss
 from tasks.read import read_part
 
 SECRET = "s3cretSigNature0815"
@@ -306,7 +307,7 @@ def test_a_store_that_falls_silent_costs_a_bounded_time(
     everything = planned("s3://news")
     life = s3_server[2]
     life["left"] = 2  # d.jsonl is in the middle of being read
-    found = []
+    found: list[object] = []
     with pytest.raises(StoreUnreachable, match="s3://news stayed away: the store cannot be reached"):
         found += read_part(everything[3], ALL, LIMITS)
     started = time.monotonic()
@@ -788,7 +789,7 @@ def test_a_store_that_goes_silent_ends_the_run_and_the_next_one_goes_on(
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))  # of the workers
     monkeypatch.setenv("BROADSHEET_HOME", str(settings.home))
     monkeypatch.setenv("BROADSHEET_DATABASE_URL", str(settings.database_url))
-    monkeypatch.setitem(pack.__kwdefaults__, "pages", 2)
+    monkeypatch.setitem(pack.__kwdefaults__ or {}, "pages", 2)
     pages = [orjson.loads(story(number))["html"].encode() for number in range(12)]
     for number, page in enumerate(pages):
         bucket.put(f"landing/{number:02}.html", page)
@@ -831,6 +832,30 @@ def test_a_bucket_is_loaded_once_whatever_happens_to_it(database: Engine, bucket
     bucket.put("landing/3.jsonl.gz", gzip.compress(story(3, "The ferry ran aground below the lighthouse.")))
     counts, skipped = load(database, "s3://news/landing")
     assert (counts.updated, counts.read, skipped) == (1, 1, 5)
+
+
+def test_a_dismissed_input_stays_so_until_it_changes(
+    database: Engine, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage, "RANGE_BYTES", 65536)
+    site.files = {"/a.txt": b"The ferry is back.", "/b.jsonl": b"".join(map(story, range(200)))}
+    urls = [f"{site.url}{path}" for path in site.files]
+
+    def ingest(*answers: str) -> tuple[int, int, int]:
+        """Pages read and quarantined, and entries that wait. The last answer to the planner is of one kind."""
+        site.faults = {"/a.txt": ["", "", answers[-1]], "/b.jsonl": ["", "", *answers, ""]}
+        counts, _ = load(database, *urls)
+        return counts.read - counts.quarantined, counts.quarantined, waiting(database)
+
+    pages, *others = ingest("", "403")
+    assert 0 < pages < 200 and others == [2, 2]
+    assert dismiss(database, Chosen()) == [1, 2]
+    assert ingest("403") == (0, 2, 0)
+    assert ingest("") == (0, 0, 0), "they are left alone"
+    site.headers["ETag"] = '"2"'
+    assert ingest("", "403") == (pages, 2, 2), "they have changed"
+    dismiss(database, Chosen())
+    assert ingest("") == (1 + 200 - pages, 0, 0)
 
 
 def waiting(database: Engine) -> int:

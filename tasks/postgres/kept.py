@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from schemas.records import BatchResult, Page, Spooled
 from schemas.tables import KeptFile, KeptPage, QuarantineEntry, StoredPage
-from tasks.keep import KeptAt, Published, read_kept
+from tasks.keep import KeptAt, Published, is_gone, read_kept
 from tasks.postgres.errors import translated_errors
 from tasks.postgres.patience import patient
 
@@ -29,13 +29,13 @@ def find_kept(engine: Engine, digests: Collection[bytes]) -> dict[bytes, KeptAt]
 def read_kept_pages(engine: Engine, digests: Collection[bytes]) -> Iterator[tuple[bytes, Page]]:
     """Yield (digest, page) for what is kept and can be read, one page in memory at a time.
 
-    The page is the first capture of these bytes that was kept, without its origin.
+    The page is the last capture of these bytes that was kept, without its origin.
     """
     return read_kept(find_kept(engine, digests))
 
 
 def worth_keeping(engine: Engine, result: BatchResult) -> list[Spooled]:
-    """The spooled pages of a batch, each once, without those that are known and whose bytes are kept.
+    """The spooled pages of a batch, each once, without those that are known and whose bytes are kept still.
 
     Raises:
         TransientLoadError, LoadError: the database cannot be asked.
@@ -48,13 +48,18 @@ def worth_keeping(engine: Engine, result: BatchResult) -> list[Spooled]:
             for key in connection.scalars(select(table.key).where(table.key == func.any(sorted(spooled))))
         }
         digests = sorted({record.digest for key, record in spooled.items() if key in known})
-        kept = set(connection.scalars(select(KeptPage.digest).where(KeptPage.digest == func.any(digests))))
+        files = (
+            select(KeptPage.digest, KeptFile.uri).join(KeptFile).where(KeptPage.digest == func.any(digests))
+        )
+        places = connection.execute(files).all()
+    gone = {uri for uri in {place.uri for place in places} if is_gone(uri)}
+    kept = {place.digest for place in places if place.uri not in gone}
     return [record for key, record in spooled.items() if key not in known or record.digest not in kept]
 
 
 def enter_kept(connection: Connection, published: Published) -> None:
-    """Enter a file and the bytes it holds; what is kept elsewhere already stays there."""
-    records = sorted(published.records)
+    """Enter a file and the bytes it holds: they are looked for where they were kept last."""
+    records = sorted(dict(published.records).items())
     file_id = connection.scalar(insert(KeptFile).values(uri=published.uri).returning(KeptFile.id))
     digests, offsets = zip(*records, strict=True)
     rows = select(
@@ -62,8 +67,10 @@ def enter_kept(connection: Connection, published: Published) -> None:
         func.unnest(literal(offsets, ARRAY(BigInteger))),
         literal(file_id),
     )
+    place = insert(KeptPage)
+    newer = {"record_offset": place.excluded.record_offset, "file_id": place.excluded.file_id}
     connection.execute(
-        insert(KeptPage)
-        .from_select(["digest", "record_offset", "file_id"], rows)
-        .on_conflict_do_nothing(index_elements=["digest"])
+        place.from_select(["digest", "record_offset", "file_id"], rows).on_conflict_do_update(
+            index_elements=["digest"], set_=newer
+        )
     )
