@@ -6,7 +6,7 @@ import secrets
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import date
 from itertools import groupby
 from operator import attrgetter
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 import click
 
 from flows.options import Command, as_json, check_range, date_range, day
-from flows.render import facts, print_json, printable, table
+from flows.render import facts, plain, print_json, printable, table
 from schemas.errors import ConfigError, missing_extra
 
 if TYPE_CHECKING:
@@ -281,10 +281,16 @@ def show_headlines(engine: Engine, rows: Sequence[Any], json_output: bool, nothi
     from tasks.postgres.query import count_unsettled
 
     if not rows and (batches := count_unsettled(engine)):
-        nothing += f" {batches:,} loaded batches wait for broadsheet maintain, or the next run."
+        nothing += f" {unsettled(batches)}"
     show_rows(rows, HEADLINE_COLUMNS, json_output, nothing)
     if rows and not json_output:
         click.echo(TIME_BASIS, err=True)
+
+
+def unsettled(batches: int) -> str:
+    """What to do about loaded batches whose headlines wait."""
+    wait = "1 loaded batch waits" if batches == 1 else f"{batches:,} loaded batches wait"
+    return f"{wait} to have headlines settled: broadsheet maintain does it, or the next run."
 
 
 def picture(context: click.Context, parameter: click.Parameter, file: Path | None) -> Path | None:
@@ -473,21 +479,31 @@ def status(runs: int, json_output: bool) -> None:
       broadsheet status
     """
     from schemas.settings import Settings
+    from tasks.ledger import GONE, dead_runs
     from tasks.postgres import query
     from tasks.postgres.database import display_url
 
     with database() as engine:
         found = query.find_status(engine, runs=runs)
+        dead = dead_runs(engine)
     place = display_url(Settings.from_environment())
     shown = {field.name: getattr(found, field.name) for field in fields(found)}
+    shown["runs"] = listed = [
+        replace(row, state="failed", message=GONE) if row.id in dead else row for row in found.runs
+    ]
     if json_output:
         print_json({"database": place, **shown})
         return
-    listed = shown.pop("runs")
+    del shown["runs"]
     size = f"{shown.pop('bytes') / 2**20:,.1f} MB"
     click.echo(facts({"database": place, **shown, "size": size}))
     if listed:
         click.echo(f"\n{record_table(listed, RUN_COLUMNS)}")
+    for row in listed:
+        if row.state in ("failed", "interrupted") and row.message:
+            click.echo(f"Run {row.id} {row.state}: {plain(row.message)}")
+    if found.unsettled and not any(row.state == "running" for row in listed):
+        click.echo(unsettled(found.unsettled), err=True)
 
 
 RUN_COLUMNS = (

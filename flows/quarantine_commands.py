@@ -67,6 +67,12 @@ def chosen(
 
 REASON_COLUMNS = ("reason", "stage", "waiting", "resolved", "dismissed", "last_seen_at", "example")
 ENTRY_COLUMNS = ("id", "reason", "origin_uri", "origin_record", "detail")
+RECORD_BASIS = "Records of an input are counted from 0."
+
+
+def meaning(reason: str) -> str:
+    """What a reason says, in one sentence."""
+    return (PAGE_REASONS[reason].__doc__ or "").partition("\n")[0]
 
 
 @quarantine.command("list")
@@ -93,8 +99,10 @@ def list_quarantine(limit: int, json_output: bool, **options: Any) -> None:
         print_json({"reasons": counts, "entries": entries})
     elif counts:
         click.echo(record_table(counts, REASON_COLUMNS))
+        click.echo("\n" + facts({row.reason: meaning(row.reason) for row in counts}))
         if entries:
             click.echo(f"\n{record_table(entries, ENTRY_COLUMNS)}")
+            click.echo(RECORD_BASIS, err=True)
     else:
         asked = any(value is not None for value in options.values())
         click.echo("Nothing in the quarantine matches." if asked else "The quarantine is empty.", err=True)
@@ -119,7 +127,8 @@ def show_quarantined(entry: int, json_output: bool) -> None:
         return
     shown = {field.name: getattr(found, field.name) for field in fields(found)}
     detail = shown.pop("detail")
-    click.echo(f"{facts(shown)}\n\n{printable(detail)}")
+    click.echo(f"{facts(shown)}\n\n{meaning(found.reason)}\n{printable(detail)}")
+    click.echo(RECORD_BASIS, err=True)
 
 
 @quarantine.command("replay")
@@ -145,8 +154,9 @@ def replay(
     """Try quarantined pages again; those that load leave the quarantine.
 
     Tried are those that meet all that is given: by ID, reason, source, run and day on which they last failed;
-    all that wait if nothing is. Their bytes come from the archive, else from where they were read, else from
-    kept pages. Where an input could not be read on, the rest of it is read.
+    all that wait if nothing is, and dismissed ones if their ID is. Their bytes come from the archive, else
+    from where they were read, else from kept pages. Where an input could not be read on, the rest of it is
+    read.
 
     \b
     Examples:
@@ -156,11 +166,14 @@ def replay(
       broadsheet quarantine replay --reason unknown_record --fields html=raw_html
     """
     from flows.progress import show_run
-    from tasks.postgres.quarantine import waiting_ids
+    from tasks.postgres.quarantine import listed, waiting_ids
 
     meant = chosen(ids=entries, **options)
     with database() as engine:
-        if not waiting_ids(engine, meant):
+        waiting = waiting_ids(engine, meant)
+        if left := sorted(set(entries).difference(waiting)):
+            click.echo(f"Not tried, having loaded or by another option: {listed(left)}.", err=True)
+        if not waiting:
             click.echo("Nothing that waits in the quarantine matches.", err=True)
             return
         parameters = {
@@ -182,7 +195,7 @@ def replay(
 @quarantine.command("dismiss")
 @click.argument("entries", type=int, nargs=-1, metavar="[ID]...")
 @choosing
-@click.option("--all", "everything", is_flag=True, help="All that wait.")
+@click.option("--all", "everything", is_flag=True, help="All that wait and meet the other options.")
 @as_json
 def dismiss(entries: tuple[int, ...], everything: bool, json_output: bool, **options: Any) -> None:
     """Take pages that nobody will load off the list of those that wait.
@@ -197,7 +210,9 @@ def dismiss(entries: tuple[int, ...], everything: bool, json_output: bool, **opt
     from tasks.postgres import quarantine as queries
 
     meant = chosen(ids=entries, **options)
-    if everything == (meant != queries.Chosen()):
+    if everything and entries:
+        raise click.UsageError("--all goes with no ID: name pages by ID, or take all of them.")
+    if not everything and meant == queries.Chosen():
         raise click.UsageError("Say which pages: by ID, by an option such as --reason, or --all of them.")
     with database() as engine:
         ids = queries.dismiss(engine, meant)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -37,11 +38,16 @@ OUTCOMES: dict[Outcome, str] = {
 """What a capture came to, in words."""
 
 
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|(//)?[^\s/]+\.[^\s/]|/")
+"""How a URL begins, be it as people write it; a page of unknown URL has links that begin with a slash."""
+_ID = re.compile("[1-9][0-9]{0,99}")
+
+
 @click.command()
 @click.argument("what", metavar="URL|KIND")
-@click.argument("number", type=click.IntRange(min=1), metavar="[ID]", required=False)
+@click.argument("named", metavar="[ID]", required=False)
 @as_json
-def why(what: str, number: int | None, json_output: bool) -> None:
+def why(what: str, named: str | None, json_output: bool) -> None:
     """Say where something comes from: page, input and record, batch, run, extractor.
 
     KIND is article, headline, page or quarantine, and needs an ID. Of a URL, in any spelling, all that is
@@ -56,8 +62,7 @@ def why(what: str, number: int | None, json_output: bool) -> None:
     """
     from tasks.postgres import lineage
 
-    if (what in KINDS) != (number is not None):
-        raise click.UsageError(f"Name a URL, or one of {', '.join(KINDS)} with an ID.")
+    number = _number(what, named)
     lines: Iterator[str]
     with database() as engine:
         if number is None:
@@ -68,8 +73,9 @@ def why(what: str, number: int | None, json_output: bool) -> None:
             found = article = found_or_refused(lineage.why_article(engine, number), f"article {number}")
             lines = _article(article)
         elif what == "headline":
-            named = f"sidebar headline {number}"
-            found = headline = found_or_refused(lineage.why_headline(engine, number), named)
+            found = headline = found_or_refused(
+                lineage.why_headline(engine, number), f"sidebar headline {number}"
+            )
             lines = _headline(headline)
         elif what == "page":
             found = page = found_or_refused(lineage.why_page(engine, number), f"page {number}")
@@ -83,6 +89,22 @@ def why(what: str, number: int | None, json_output: bool) -> None:
         print_json(found)
     else:
         click.echo("\n".join(lines))
+
+
+def _number(what: str, named: str | None) -> int | None:
+    """The ID that goes with a kind; None with a URL.
+
+    Raises:
+        click.UsageError: it is neither.
+    """
+    if what not in KINDS:
+        if named is not None or not _URL.match(what):
+            raise click.UsageError(f"{what!r} is neither a URL nor one of {', '.join(KINDS)} with an ID.")
+        return None
+    if named is None or not _ID.fullmatch(named):
+        given = "has no ID" if named is None else f"has {named!r} for its ID"
+        raise click.UsageError(f"{what!r} {given}; name it by its number, as in: why {what} 12.")
+    return int(named)
 
 
 def _article(found: ArticleLineage) -> Iterator[str]:
@@ -157,10 +179,15 @@ def _capture(found: Capture) -> Iterator[str]:
     part = ""
     if found.part_first is not None and found.part_count is not None:
         part = f", in the part of records {found.part_first} to {found.part_first + found.part_count - 1}"
-    yield f"read from {plain(found.origin_uri)}, record {found.origin_record}{part}"
+    yield f"read from {plain(found.origin_uri)}, record {found.origin_record}{part} (counted from 0)"
     yield f"loaded {plain(found.loaded_at)} in batch {found.batch_number} of {_run(found)}"
     yield f"extracted by version {plain(found.extractor)}"
-    kept = f"{plain(found.kept_uri)}, offset {found.kept_offset}" if found.kept_uri else "not kept by a run"
+    kept = "not kept by a run"
+    if found.kept_uri:
+        from tasks.keep import is_gone  # late: opens archives
+
+        gone = ", a file that is gone" if is_gone(found.kept_uri) else ""
+        kept = f"{plain(found.kept_uri)}, offset {found.kept_offset}{gone}"
     yield f"bytes {found.digest}: {kept}"
 
 
@@ -171,7 +198,7 @@ def _entry(found: Entry) -> Iterator[str]:
     if found.url:
         yield plain(found.url)
     yield plain(found.detail.strip().rpartition("\n")[2])
-    yield f"read from {plain(found.origin_uri)}, record {found.origin_record}"
+    yield f"read from {plain(found.origin_uri)}, record {found.origin_record} (counted from 0)"
     if found.run_id is not None:
         yield f"failed {plain(found.last_seen_at)} in batch {found.batch_number} of {_run(found)}"
     if found.page_id is not None:

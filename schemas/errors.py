@@ -30,7 +30,7 @@ def missing_extra(what: str, extra: str) -> ConfigError:
 
 
 class InputError(BroadsheetError):
-    """An input cannot be read to its end; what came before still counts."""
+    """An input cannot be opened or read to its end; what came before still counts."""
 
     reason = "unreadable"
     stage = "read"
@@ -41,7 +41,7 @@ class StoreUnreachable(BroadsheetError):
 
 
 class DamagedInput(InputError):
-    """An input is cut or damaged."""
+    """An input is cut or damaged, or one of its records is: a line that is no JSON, a broken WARC record."""
 
     reason = "damaged"
 
@@ -54,13 +54,13 @@ class PageError(BroadsheetError):
 
 
 class UnknownRecord(PageError):
-    """A JSONL line that is no object, or has none of the known keys."""
+    """A JSONL line that is sound JSON, but no object with a text under html or text: see --fields."""
 
     reason = "unknown_record"
 
 
 class PageTooLarge(PageError):
-    """The page passes the size limit."""
+    """The page passes the size limit, 10 MB: Limits.page_bytes in schemas/records.py."""
 
     reason = "too_large"
 

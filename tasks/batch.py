@@ -204,7 +204,8 @@ def _read_unit(
     if unit >= len(batch.parts):
         page = batch.pages[unit - len(batch.parts)]
         size, limit = len(page.content), batch.limits.page_bytes
-        yield page if size <= limit else reject(page, PageTooLarge(f"{size} bytes; the limit is {limit}"))
+        large = PageTooLarge(f"{size:,} bytes; the limit for one page is {limit:,}")
+        yield page if size <= limit else reject(page, large)
         return
     part: Part = batch.parts[unit]
     done = 0

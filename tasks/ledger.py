@@ -37,7 +37,7 @@ from tasks.postgres.patience import patient
 
 _ALIVE = 0x62726F61
 """First half of the advisory locks that show a run's process to be alive; the second is the run's id."""
-_GONE = "Its process is gone."
+GONE = "Its process is gone."
 _LOOK_SECONDS = 1.0
 """How often a run looks whether it still holds its lock."""
 _LEAVE_SECONDS = 1.0
@@ -145,9 +145,27 @@ def _back_to_life(engine: Engine, run_id: int) -> None:
     with engine.begin() as connection:
         connection.execute(
             update(Run)
-            .where(Run.id == run_id, Run.message == _GONE)
+            .where(Run.id == run_id, Run.message == GONE)
             .values(state="running", finished_at=None, message=None)
         )
+
+
+def dead_runs(engine: Engine) -> set[int]:
+    """Ids of the runs that the next run will enter as ended: nobody holds their lock. This only looks."""
+    with engine.connect() as connection:
+        return set(connection.scalars(text(_DEAD), {"alive": _ALIVE}))
+
+
+# A lock is named by two numbers of 32 bits, shown without a sign.
+_DEAD = """
+SELECT id FROM runs
+WHERE state = 'running' AND NOT EXISTS (
+    SELECT FROM pg_locks
+    WHERE locktype = 'advisory' AND granted
+      AND objsubid = 2 AND classid = :alive AND objid = runs.id % 2147483648
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+)
+"""
 
 
 @patient
@@ -169,7 +187,7 @@ def finish_dead_runs(engine: Engine) -> list[str]:
                     done.counts,
                     ignored=done.ignored,
                     quarantined_by_reason=done.quarantined_by_reason,
-                    message=_GONE,
+                    message=GONE,
                 )
                 ended = _end(report).where(Run.id == run_id, Run.state == "running")
                 dead += connection.scalars(ended.returning(Run.flow_run_id)).all()

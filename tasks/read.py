@@ -252,8 +252,8 @@ class _Reader:
 
     def _too_large(self, size: int) -> PageTooLarge:
         most = CONTENT_KEPT * self._limits.page_bytes
-        stated = f"{size} bytes" if size <= most else f"more than {most} bytes"
-        return PageTooLarge(f"{stated}; the limit is {self._limits.page_bytes}")
+        stated = f"{size:,} bytes" if size <= most else f"more than {most:,} bytes"
+        return PageTooLarge(f"{stated}; the limit for one page is {self._limits.page_bytes:,}")
 
     def _wanted(self, page: Page) -> bool:
         wanted = self._selection

@@ -8,13 +8,16 @@ from typing import Any
 
 import pytest
 from captures import extracted, of, rows
+from click.testing import CliRunner
 from sqlalchemy import Engine, event
 from sqlalchemy.exc import IntegrityError
 
+from flows.cli import broadsheet
 from schemas.records import Batch, Counts, Input, KnownPart, Part, RunReport, Selection
 from schemas.settings import Settings
 from tasks.ledger import (
     KnownParts,
+    dead_runs,
     finish_dead_runs,
     finish_run,
     run_totals,
@@ -101,10 +104,14 @@ def test_another_selection_is_other_work(database: Engine) -> None:
     assert list(KnownParts(database).parts([dump], few.digest)) == ["f1"]
 
 
-def test_runs_whose_process_is_gone_are_finished(database: Engine) -> None:
+def test_runs_whose_process_is_gone_are_finished(database: Engine, environment: dict[str, str]) -> None:
     dead = begin(database)
     load_batch(database, Batch(1), of(extracted(1)), run_id=dead, extractor="1")
+    told = CliRunner(env=environment).invoke(broadsheet, ["status"]).output
+    assert f"\nRun {dead} failed: Its process is gone.\n1 loaded batch waits to have headlines" in told
+    assert rows(database, "SELECT state FROM runs") == [("running",)], "to look changes nothing"
     with under_way(database, "aa01") as alive:
+        assert dead_runs(database) == {dead}
         assert finish_dead_runs(database) == ["7c1e"]
         assert rows(database, "SELECT id, state, loaded FROM runs ORDER BY id") == [
             (dead, "failed", 1),

@@ -515,7 +515,7 @@ def test_a_page_over_the_limit_is_quarantined_alone(tmp_path: Path, name: str, s
     assert isinstance(entry, Rejection)
     assert entry.reason == "too_large"
     assert entry.content == (content if kept else None)
-    assert "the limit is 50000" in entry.detail
+    assert "the limit for one page is 50,000" in entry.detail
     assert pages(found[1:]) == ([] if kind == "html" else [html(1)])
     if kind == "warc":
         assert entry.url == "https://daily.example/1"
@@ -574,7 +574,7 @@ def test_an_encoded_bomb_in_a_payload_is_too_large(tmp_path: Path, encoding: str
     (entry,) = read(path, limits=SMALL)
     assert isinstance(entry, Rejection)
     assert (entry.reason, entry.content) == ("too_large", None)
-    assert "more than 200000 bytes" in entry.detail
+    assert "more than 200,000 bytes" in entry.detail
 
 
 # --- selections ------------------------------------------------------------------------------------------

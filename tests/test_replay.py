@@ -443,7 +443,8 @@ def test_the_commands_dismiss_and_read_by_other_names(
         number for number, _ in sorted(newsroom.entries("id, origin_record"), key=itemgetter(1))
     )
     assert "Say which pages: by ID" in said("dismiss", code=2)
-    assert said("dismiss", "--reason", "undecodable") == f"Dismissed 1 page: {broken}.\n"
+    assert "--all goes with no ID" in said("dismiss", "--all", str(broken), code=2)
+    assert said("dismiss", "--reason", "undecodable", "--all") == f"Dismissed 1 page: {broken}.\n"
     assert "Nothing that waits in the quarantine matches." in said("dismiss", str(broken))
     command = [
         str(Path(sys.executable).with_name("broadsheet")),
@@ -459,6 +460,8 @@ def test_the_commands_dismiss_and_read_by_other_names(
     assert orjson.loads(done.stdout)["replayed"] == outcome
     assert orjson.loads(said("dismiss", "--all", "--json")) == {"dismissed": [other]}
     assert "Nothing that waits" in said("replay")
+    assert said("replay", str(named)).startswith(f"Not tried, having loaded or by another option: {named}.\n")
+    assert "unknown_record  A JSONL line that is sound JSON, but no object with" in said("list")
 
 
 # --- what the database refuses --------------------------------------------------------------------------

@@ -106,7 +106,7 @@ def test_an_article_tells_what_each_capture_came_to(gazette: Engine, why: Say) -
     assert "It has had 3 texts" in said
     assert "- quarantined page 2: timeout in extract, tried once, waits" in said
     assert "Sidebar headlines that lead to it\n- sidebar headline" in said
-    assert "read from file:///pages, record 2\n" in said
+    assert "read from file:///pages, record 2 (counted from 0)\n" in said
     assert "in batch 1 of run 4 (ingest, running, started" in said
     shown = json.loads(why("article", article, "--json"))
     told = [(each["outcome"], each["text_page_id"]) for each in shown["captures"]]
@@ -129,7 +129,7 @@ def test_a_headline_tells_where_it_was_seen_first_and_last(gazette: Engine, why:
     for lines, fetched in ((first, MONDAY), (last, WEDNESDAY)):
         page = the_id(gazette, f"SELECT id FROM pages WHERE fetched_at = '{fetched}' AND NOT is_article")
         assert lines[1].startswith(f"- page {page}, fetched") and lines[1].endswith("no article: listing")
-        assert "    read from file:///pages, record 9" in lines
+        assert "    read from file:///pages, record 9 (counted from 0)" in lines
     shown = json.loads(why("headline", whole, "--json"))
     assert [shown[end]["exact"] for end in ("first", "last")] == [True, True]
 
@@ -182,7 +182,10 @@ def test_a_url_may_only_be_where_headlines_lead(why: Say) -> None:
         (("page", 99), "There is no page 99."),
         (("quarantine", 99), "There is no quarantined page 99."),
         ((f"{TOLL}\x1b[2J",), f"There is no page, quarantined page or sidebar headline of {TOLL} [2J."),
-        (("article",), "Name a URL, or one of article, headline, page, quarantine with an ID."),
+        (("article",), "'article' has no ID; name it by its number, as in: why article 12."),
+        (("page", "x"), "'page' has 'x' for its ID; name it by its number, as in: why page 12."),
+        ((12,), "'12' is neither a URL nor one of article, headline, page, quarantine with an ID."),
+        ((TOLL, 3), f"'{TOLL}' is neither a URL nor one of article,"),
     ],
 )
 def test_what_is_not_known_is_refused_in_one_sentence(

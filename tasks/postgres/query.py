@@ -249,7 +249,7 @@ class RunRow:
     id: int
     kind: str
     state: str
-    """`running`, `completed`, `partial` or `failed`."""
+    """`running`, `completed`, `partial`, `failed` or `interrupted`."""
     started_at: datetime
     seconds: float | None
     """None while it runs, or if it was killed."""
@@ -276,6 +276,8 @@ class Status:
     sources: int
     quarantined: int
     """Pages that wait in quarantine."""
+    unsettled: int
+    """Batches that are loaded and whose headlines are not settled yet."""
     bytes: int
     """Tables and indexes on disk."""
     server_version: str
@@ -306,6 +308,7 @@ def find_status(engine: Engine, *, runs: int = 5) -> Status:
                 .where(QuarantineEntry.resolved_at.is_(None))
                 .scalar_subquery()
                 .label("quarantined"),
+                _UNSETTLED.scalar_subquery().label("unsettled"),
                 text(_DATABASE_BYTES),
                 text("current_setting('server_version') AS server_version"),
                 text("(SELECT version_num FROM alembic_version) AS revision"),
@@ -316,6 +319,7 @@ def find_status(engine: Engine, *, runs: int = 5) -> Status:
         return Status(**found, runs=records(connection, _runs(runs), RunRow))
 
 
+_UNSETTLED = select(func.count(LoadedBatch.id)).where(LoadedBatch.settled_at.is_(None))
 _DATABASE_BYTES = """(
     SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint FROM pg_class
     WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'
@@ -325,8 +329,7 @@ _DATABASE_BYTES = """(
 def count_unsettled(engine: Engine) -> int:
     """Batches that are loaded and whose headlines are not settled yet."""
     with engine.connect() as connection:
-        unsettled = select(func.count(LoadedBatch.id)).where(LoadedBatch.settled_at.is_(None))
-        return connection.scalar(unsettled) or 0
+        return connection.scalar(_UNSETTLED) or 0
 
 
 def _runs(limit: int) -> Select[Any]:
