@@ -6,6 +6,7 @@ They have no retries of Prefect's: its pauses cannot be interrupted. `patient` w
 from __future__ import annotations
 
 from concurrent.futures import Future
+from dataclasses import replace
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -69,7 +70,7 @@ def load_batch_step(number: int, work: BatchWork) -> LoadReport:
     for rejection in result.rejections:
         if rejection.content is not None:
             work.archive.put(rejection.content)
-    return _load(work.engine, work, result)
+    return replace(_load(work.engine, work, result), misdated=result.misdated)
 
 
 @patient
@@ -102,4 +103,4 @@ def settle_step(engine: Engine) -> SettleReport:
 )
 def maintain_step(engine: Engine, keep_sightings: int | None) -> MaintenanceReport:
     """Make partitions of the sightings ahead, drop those that are too old."""
-    return patient(maintain)(engine, keep_sightings=keep_sightings)
+    return maintain(engine, keep_sightings=keep_sightings)

@@ -27,6 +27,7 @@ from schemas.settings import Settings
 from schemas.tables import SIGHTINGS_PARTITION_PAGES
 from tasks.maintain import AHEAD, MaintenanceReport, maintain
 from tasks.postgres.partitions import Partition
+from tasks.postgres.patience import Patience
 from tasks.settle import SettleReport, settle
 
 NOW = datetime.now(UTC)
@@ -202,7 +203,7 @@ def test_a_loader_that_holds_ids_is_waited_for(two_partitions: Engine) -> None:
         " origin_uri, extractor) VALUES (999999, 1, 0, 0, false, 'k', 'd', 'html', 'o', '1')"
     )
     with held(two_partitions, page) as end, ThreadPoolExecutor(1) as thread:
-        upkeep = thread.submit(maintain, two_partitions, keep_sightings=90, pause=0.1)
+        upkeep = thread.submit(maintain, two_partitions, keep_sightings=90)
         with pytest.raises(TimeoutError):
             upkeep.result(timeout=1.5)
         load(two_partitions, listing(7, STORKS, fetched_at=NOW))  # others go on
@@ -211,13 +212,11 @@ def test_a_loader_that_holds_ids_is_waited_for(two_partitions: Engine) -> None:
 
 
 @pytest.mark.usefixtures("hurried")
-def test_a_long_reader_makes_it_give_up_and_harms_nobody(
-    two_partitions: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("tasks.maintain.TRIES", 2)
+def test_a_long_reader_makes_it_give_up_and_harms_nobody(two_partitions: Engine) -> None:
+    Patience.of(two_partitions).end()
     with held(two_partitions, "SELECT count(*) FROM headline_sightings"):
         with pytest.raises(TransientLoadError, match="lock timeout"):
-            maintain(two_partitions, keep_sightings=90, pause=0)
+            maintain(two_partitions, keep_sightings=90)
         load(two_partitions, listing(7, STORKS, fetched_at=NOW))
     assert maintain(two_partitions, keep_sightings=90).dropped == (Partition(0),)
 

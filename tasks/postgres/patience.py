@@ -150,6 +150,8 @@ class Patience:
                 raise failure
             self._tell(failure)
             pause = min(2 * pause, LONGEST_PAUSE)
+            if busy:
+                continue
             engine.dispose()  # a connection may lead to a server that is a standby by now
             with suppress(BroadsheetError, OSError):  # it may not be ready to start: the next try will tell
                 self._revive()
