@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Engine, Row, func, select
 
@@ -61,15 +61,15 @@ def _replay(
         lost = [LostPage(*entry[:-1]) for entry in entries if entry.digest is not None]
         given: set[int] = set()
         yield from in_batches(_found(engine, archive, lost, selection, given), selection)
-        unread: defaultdict[Selection, list[_Rest]] = defaultdict(list)
+        places: defaultdict[str, dict[int, _Place]] = defaultdict(dict)
         for entry in entries:
             if entry.digest is None:
                 alone = entry.reason == PageTooLarge.reason
-                for way in selections(engine, entry.origin_uri):
-                    known = KnownParts(engine)
-                    unread[way].append(
-                        _Rest(known, way, entry.id, entry.origin_uri, entry.origin_record, alone)
-                    )
+                places[entry.origin_uri][entry.origin_record] = _Place(entry.id, alone)
+        unread: defaultdict[Selection, list[_Rest]] = defaultdict(list)
+        for uri, of_one_input in places.items():
+            for way in selections(engine, uri):
+                unread[way].append(_Rest(KnownParts(engine), way, uri, of_one_input))
         for way, rests in unread.items():
             parts = chain.from_iterable(_planned(rest, given) for rest in rests)
             yield from (batch for batch in pack(parts, way) if isinstance(batch, Batch))
@@ -122,29 +122,42 @@ def in_batches(pages: Iterable[Page], selection: Selection) -> Iterator[Batch]:
 def _planned(rest: _Rest, given: set[int]) -> Iterator[Part | Note]:
     """What the ledger lacks of an input from where reading ended; nothing of one that is gone.
 
-    The entry is noted in `given` where there is something to read.
+    The entries for which there is something to read are noted in `given`.
     """
     name = input_name(rest.uri, linked=False)  # whatever is there now is read
     if name is not None:
         with suppress(ConfigError):
             for item in plan([name], replace(rest.way, path_pattern=None), rest):
                 if isinstance(item, Part):
-                    given.add(rest.entry_id)
+                    given.update(rest.tried_by(item))
                 yield item
+
+
+class _Place(NamedTuple):
+    """A record at which reading an input ended."""
+
+    entry_id: int
+    alone: bool
+    """This one record was not read; those behind it were."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Rest:
-    """A ledger that forgets the rest of a part, from the record on at which reading ended."""
+    """A ledger that forgets the rest of each part in which reading ended, from that record on."""
 
     known: Known
     way: Selection
     """How the input was read."""
-    entry_id: int
     uri: str
-    record: int
-    alone: bool
-    """Forget this one record: those behind it were read."""
+    places: Mapping[int, _Place]
+    """By the number of the record."""
+
+    def tried_by(self, part: Part) -> Iterator[int]:
+        """The entries that a part of what is planned tries again: of a directory, any part in it does."""
+        behind = part.first_record + max(1, part.record_count)
+        for record, place in self.places.items():
+            if part.input.uri != self.uri or part.first_record <= record < behind:
+                yield place.entry_id
 
     def parts(self, inputs: Sequence[Input], selection: str) -> Mapping[str, Sequence[KnownPart]]:
         found = self.known.parts(inputs, self.way.digest)
@@ -157,13 +170,12 @@ class _Rest:
         }
 
     def _left(self, part: KnownPart) -> Iterator[KnownPart]:
-        behind = part.first_record + part.record_count
-        if part.first_record <= self.record < behind:
-            yield KnownPart(part.first_record, self.record - part.first_record, 0, last=False)
-            if self.alone:
-                first = self.record + 1
-                yield KnownPart(first, behind - first, part.next_offset, part.last)
-        elif behind == self.record:  # whatever is there now was not there then
-            yield replace(part, last=False)
-        else:
-            yield part
+        first, behind = part.first_record, part.first_record + part.record_count
+        for record in sorted(record for record in self.places if first <= record < behind):
+            if record > first:
+                yield KnownPart(first, record - first, 0, last=False)
+            if not self.places[record].alone:
+                return
+            first = record + 1
+        last = part.last and behind not in self.places  # whatever is there now was not there then
+        yield KnownPart(first, behind - first, part.next_offset, last)

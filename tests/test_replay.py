@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import orjson
 import psycopg
@@ -30,6 +30,7 @@ from schemas.records import Batch, Counts, Rejection, Replayed, Selection
 from schemas.settings import Settings
 from tasks.archive import Archive
 from tasks.batch import extract_batch
+from tasks.inputs.storage import open_input
 from tasks.keep import Keeper
 from tasks.ledger import KnownParts, start_run
 from tasks.load import load_batch
@@ -202,11 +203,22 @@ def test_a_worker_that_died_while_reading_costs_no_record_for_good(
     assert newsroom.ingest(path) == Counts()
 
 
-def test_a_record_too_large_to_keep_is_tried_alone(tmp_path: Path, newsroom: Newsroom) -> None:
-    path = lines(tmp_path / "a.jsonl", *map(story, range(6)))
+def test_records_too_large_to_keep_are_tried_alone_and_their_input_is_read_once(
+    tmp_path: Path, newsroom: Newsroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = lines(tmp_path / "a.jsonl.gz", *map(story, range(7)))
     newsroom.ingest(path)
-    note(newsroom, "too_large", path.as_uri(), 2)
-    assert newsroom.replay() == (Counts(read=1, unchanged=1), Replayed(loaded=(1,)))
+    for record in (1, 2, 4):
+        note(newsroom, "too_large", path.as_uri(), record)
+    opened: list[str] = []
+
+    def opening(uri: str, version: str) -> BinaryIO:
+        opened.append(uri)
+        return open_input(uri, version)
+
+    monkeypatch.setattr("tasks.plan.open_input", opening)
+    assert newsroom.replay() == (Counts(read=3, unchanged=3), Replayed(loaded=(1, 2, 3)))
+    assert len(opened) == 2, "once for each gap"
 
 
 @pytest.mark.parametrize("linked", ["landing/a.warc", "landing"])
