@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.request import urlopen
 
+import hypothesis
 import pytest
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
@@ -52,6 +53,16 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Started in the background by a shell: the processes under test would ignore Ctrl-C, too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# A deadline is wall-clock time: with other tests beside, it says nothing.
+hypothesis.settings.register_profile("beside others", deadline=None)
+hypothesis.settings.load_profile("beside others")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first: what is left for the end is short, so that all cores are done together."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
 
 @pytest.fixture(scope="session")
 def new_home() -> Iterator[Callable[[], Path]]:
@@ -83,6 +94,9 @@ def home(new_home: Callable[[], Path]) -> Path:
 def server(new_home: Callable[[], Path]) -> Iterator[str]:
     """URL of an embedded server that holds the migrated database `template`."""
     with use_embedded(new_home()) as embedded:
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):  # nothing here outlives a crash
+            _execute(embedded.url, f"ALTER SYSTEM SET {setting} = off")
+        _execute(embedded.url, "SELECT pg_reload_conf()")
         _make_template(embedded.url)
         yield embedded.url
 
