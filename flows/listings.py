@@ -494,7 +494,7 @@ def status(runs: int, json_output: bool) -> None:
     if json_output:
         print_json({"database": place, **shown})
         return
-    del shown["runs"]
+    del shown["runs"], shown["unsettled"]
     size = f"{shown.pop('bytes') / 2**20:,.1f} MB"
     click.echo(facts({"database": place, **shown, "size": size}))
     if listed:

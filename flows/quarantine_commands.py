@@ -67,7 +67,7 @@ def chosen(
 
 REASON_COLUMNS = ("reason", "stage", "waiting", "resolved", "dismissed", "last_seen_at", "example")
 ENTRY_COLUMNS = ("id", "reason", "origin_uri", "origin_record", "detail")
-RECORD_BASIS = "Records of an input are counted from 0."
+RECORD_BASIS = "Records of an input are counted from 0; empty lines are none."
 
 
 def meaning(reason: str) -> str:
@@ -166,13 +166,14 @@ def replay(
       broadsheet quarantine replay --reason unknown_record --fields html=raw_html
     """
     from flows.progress import show_run
-    from tasks.postgres.quarantine import listed, waiting_ids
+    from tasks.postgres.quarantine import Chosen, listed, waiting_ids
 
     meant = chosen(ids=entries, **options)
     with database() as engine:
         waiting = waiting_ids(engine, meant)
         if left := sorted(set(entries).difference(waiting)):
-            click.echo(f"Not tried, having loaded or by another option: {listed(left)}.", err=True)
+            why = "loaded already" if meant == Chosen(meant.ids) else "loaded, or left out by an option"
+            click.echo(f"Not tried: {listed(left)} ({why}).", err=True)
         if not waiting:
             click.echo("Nothing that waits in the quarantine matches.", err=True)
             return

@@ -275,6 +275,7 @@ class _Tally:
         self.run_id = run_id
         self._ignored = 0
         self._sightings = 0
+        self._misdated = 0
         self._reasons: Counter[str] = Counter()
         self._failures: list[str] = []
         self._started = time.monotonic()
@@ -291,6 +292,7 @@ class _Tally:
             self.counts += result.counts
             self._ignored += result.ignored
             self._sightings += result.sightings
+            self._misdated += result.misdated
             self._reasons.update(result.quarantined_by_reason)
         elif isinstance(result, TransientLoadError) and not only_busy(result):
             raise result
@@ -331,6 +333,7 @@ class _Tally:
             unavailable=0 if again else self.unavailable,
             unmatched=self.unmatched,
             passed_over=self.passed_over,
+            misdated=self._misdated,
             quarantined=self.counts.quarantined,
             entries=sum(row.waiting + row.resolved + row.dismissed for row in reasons),
             waiting=waiting,

@@ -79,6 +79,7 @@ def notes(
     unavailable: int,
     unmatched: int,
     passed_over: Mapping[str, int],
+    misdated: int,
     quarantined: int,
     entries: int,
     waiting: int,
@@ -92,6 +93,7 @@ def notes(
         unavailable: stored pages that were to be read again, and whose bytes are gone.
         unmatched: inputs of which the path pattern says nothing.
         passed_over: what lay among the inputs and is none, see `PassedOver`.
+        misdated: pages whose stated fetch time is none.
         quarantined: pages that were quarantined.
         entries: how many entries they are.
         waiting: pages that wait in quarantine, to be told.
@@ -105,6 +107,9 @@ def notes(
         said.append(f"{unmatched:,} inputs say nothing by the path pattern: it does not match them.")
     if passed_over:
         said.append(_passed_over(passed_over))
+    if misdated:
+        pages = counted(misdated, "page states", "pages state")
+        said.append(f"{pages} a fetch time that cannot be understood; it counts as unknown.")
     if entries < quarantined:
         said.append(
             f"The {quarantined:,} quarantined pages are {counted(entries, 'entry', 'entries')}: "

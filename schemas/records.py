@@ -156,6 +156,8 @@ class Page:
     """As the input states it, e.g. `text/html; charset=latin-1`."""
     origin_uri: str = ""
     origin_record: int = 0
+    misdated: bool = False
+    """Its input states a fetch time that is none, such as `2025-13-45`: it counts as unknown."""
 
     @property
     def digest(self) -> bytes:
@@ -286,6 +288,8 @@ class ExtractedPage:
     title_key: str | None = None
     """The same of the title of an article: how sidebar headlines find it where no link does."""
     kept: Spooled | None = None
+    misdated: bool = False
+    """As of the page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,6 +326,11 @@ class BatchResult:
     """Records that are no page, or that the selection left out."""
     seconds: float = 0.0
     """CPU seconds the worker spent on it."""
+
+    @property
+    def misdated(self) -> int:
+        """How many pages state a fetch time that is none."""
+        return sum(page.misdated for page in self.pages)
 
     @property
     def spooled(self) -> list[Spooled]:
@@ -368,6 +377,8 @@ class LoadReport:
     quarantined_by_reason: dict[str, int] = field(default_factory=dict)
     sightings: int = 0
     """Sightings written with this batch's new pages."""
+    misdated: int = 0
+    """Pages that state a fetch time that is none; the ledger does not keep it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -265,6 +265,7 @@ def extract_one(page: Page) -> ExtractedPage:
         story_key=story_key(found) if found.is_article else None,
         headline_keys=tuple(headline_key(headline.text) for headline in found.headlines),
         title_key=headline_key(found.title) if found.is_article and found.title else None,
+        misdated=page.misdated,
     )
 
 

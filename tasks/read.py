@@ -169,12 +169,14 @@ class _Reader:
             return self._reject(error, number, record.content)
         media = str(said.get(self._names["content_type"]) or "").partition(";")[0].strip()
         media = media if re.fullmatch(r"[\w.+-]+/[\w.+-]+", media) else _media(kind)
+        stated = said.get(self._names["fetched_at"])
         return self._page(
             content.encode("utf-8", "replace"),
             kind,
             number,
             url=_string(said.get(self._names["url"])),
-            fetched_at=parse_time(said.get(self._names["fetched_at"])),
+            fetched_at=(fetched_at := parse_time(stated)),
+            misdated=bool(stated) and fetched_at is None,
             source=_string(said.get(self._names["source"])),
             content_type=f"{media}; charset=utf-8",  # whatever it was before it became JSON
         )
@@ -229,6 +231,7 @@ class _Reader:
         fetched_at: datetime | None = None,
         source: str | None = None,
         content_type: str | None = None,
+        misdated: bool = False,
     ) -> Found:
         """Return the page, Ignored where the selection leaves it out, a rejection where it is too large."""
         page = Page(
@@ -240,6 +243,7 @@ class _Reader:
             content_type=content_type,
             origin_uri=self._part.input.uri,
             origin_record=number,
+            misdated=misdated,
         )
         if not self._wanted(page):
             return Ignored()
@@ -294,6 +298,8 @@ def _json(line: bytes) -> dict[str, Any]:
             said = orjson.loads(line)
         except orjson.JSONDecodeError:
             said = json.loads(line.decode("utf-8", "replace"))  # Python writes NaN and lone surrogates
+    except json.JSONDecodeError as error:
+        raise DamagedInput(f"the line is no JSON: {error.msg} at character {error.pos + 1}") from None
     except (ValueError, RecursionError) as error:
         raise DamagedInput(f"the line is no JSON: {error}") from None
     if not isinstance(said, dict):

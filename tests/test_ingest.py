@@ -117,7 +117,7 @@ def scalar(database: Engine, statement: str) -> Any:
 
 def test_every_format_arrives_and_a_second_run_changes_nothing(tmp_path: Path, database: Engine) -> None:
     (tmp_path / "one.html").write_text(story(1))
-    dump(tmp_path / "two.jsonl", range(2, 5))
+    dump(tmp_path / "two.jsonl", range(2, 4), {"html": story(4), "fetched_at": "2025-13-45"})
     dump(tmp_path / "three.jsonl.gz", range(5, 8), {"headline": "no page"})
     (tmp_path / "notes.md").write_text("no input")
     for name in ("a.html", "b.html"):
@@ -134,6 +134,7 @@ def test_every_format_arrives_and_a_second_run_changes_nothing(tmp_path: Path, d
     assert first.counts == Counts(read=10, loaded=7, quarantined=3)
     assert first.quarantined_by_reason == {"unknown_record": 1, "undecodable": 2}
     assert "1 entry is no input: 1 of unknown kind (.md)." in first.message
+    assert "1 page states a fetch time that cannot be understood;" in first.message
     assert "The 3 quarantined pages are 2 entries: those with equal bytes," in first.message
     assert (first.headlines_new, first.headlines_seen_again, first.sightings) == (4, 24, 28)
     assert counted[-1] == first.counts

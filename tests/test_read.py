@@ -148,6 +148,12 @@ def test_a_line_gives_every_known_key(tmp_path: Path) -> None:
     assert page.content_type == "text/html; charset=utf-8", "JSON is UTF-8, whatever the page was"
 
 
+def test_a_fetch_time_that_is_none_is_noticed(tmp_path: Path) -> None:
+    stated = ["2025-13-45", "last Monday", {"$date": 1}, "2025-05-17", "", None, 0]
+    found = lines(tmp_path, *({"html": "<p>", "fetched_at": time} for time in stated))
+    assert [page.misdated for page in found if isinstance(page, Page)] == [True] * 3 + [False] * 4
+
+
 def test_keys_can_be_renamed(tmp_path: Path) -> None:
     (page,) = lines(
         tmp_path,

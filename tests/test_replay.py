@@ -22,6 +22,7 @@ import pytest
 from captures import load, rows
 from click.testing import CliRunner
 from inputs import RECORDS, STORED, html, warc_page, warc_record
+from runs import enter_run
 from sqlalchemy import Connection, Engine, event, text
 
 from flows.cli import broadsheet as cli
@@ -32,7 +33,7 @@ from tasks.archive import Archive
 from tasks.batch import extract_batch
 from tasks.inputs.storage import open_input
 from tasks.keep import Keeper
-from tasks.ledger import KnownParts, start_run
+from tasks.ledger import KnownParts
 from tasks.load import load_batch
 from tasks.plan import pack, plan
 from tasks.postgres.kept import worth_keeping
@@ -77,7 +78,7 @@ class Newsroom:
         return counts, replayed(self.engine, retried, run_id, gone)
 
     def _load(self, kind: str, parameters: dict[str, Any], found: Iterable[Any]) -> tuple[Counts, int]:
-        run_id = start_run(self.engine, kind=kind, parameters=parameters, flow_run_id=None, extractor="1")
+        run_id = enter_run(self.engine, kind=kind, parameters=parameters)
         counts = Counts()
         for number, batch in enumerate((each for each in found if isinstance(each, Batch)), 1):
             numbered = dataclasses.replace(batch, number=number)
@@ -289,7 +290,7 @@ def test_pages_come_back_from_kept_files(tmp_path: Path, newsroom: Newsroom, set
     path = lines(tmp_path / "a.jsonl", *map(story, range(4)))
     kept = tmp_path / "kept"
     selection = Selection()
-    run_id = start_run(newsroom.engine, kind="ingest", parameters={}, flow_run_id=None, extractor="1")
+    run_id = enter_run(newsroom.engine)
     with Keeper(str(kept), settings.spools) as keeper:
         for batch in pack(plan([str(path)], selection, KnownParts(newsroom.engine)), selection):
             assert isinstance(batch, Batch)
@@ -472,7 +473,7 @@ def test_the_commands_dismiss_and_read_by_other_names(
     assert orjson.loads(done.stdout)["replayed"] == outcome
     assert orjson.loads(said("dismiss", "--all", "--json")) == {"dismissed": [other]}
     assert "Nothing that waits" in said("replay")
-    assert said("replay", str(named)).startswith(f"Not tried, having loaded or by another option: {named}.\n")
+    assert said("replay", str(named)).startswith(f"Not tried: {named} (loaded already).\n")
     assert "unknown_record  A JSONL line that is sound JSON, but no object with" in said("list")
 
 
