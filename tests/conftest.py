@@ -21,6 +21,7 @@ from urllib.request import urlopen
 
 import hypothesis
 import pytest
+from runs import enter_run
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
 
@@ -38,7 +39,7 @@ from schemas.records import (
 from schemas.settings import Settings
 from tasks.batch import extract_batch
 from tasks.dedupe import article_key, headline_key, story_key
-from tasks.ledger import KnownParts, finish_run, start_run
+from tasks.ledger import KnownParts, finish_run
 from tasks.load import load_batch
 from tasks.plan import pack, plan
 from tasks.postgres.database import open_database, upgrade
@@ -59,8 +60,12 @@ hypothesis.settings.load_profile("beside others")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with slow tests first: what is left for the end is short, so that all cores are done together."""
-    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    """Slow files first: what is left for the end is short, so that all cores are done together."""
+    slow = {
+        item.path
+        for item in items
+        if item.get_closest_marker("slow") or "prefect_server" in getattr(item, "fixturenames", ())
+    }
     items.sort(key=lambda item: item.path not in slow)
 
 
@@ -288,7 +293,7 @@ def newsroom(server: str, new_home: Callable[[], Path]) -> Iterator[Engine]:
     with _fresh_copy(server) as url:
         settings = Settings(home=new_home(), database_url=url, schema="broadsheet", workers=1)
         with open_database(settings) as database:
-            run_id = start_run(database, kind="ingest", parameters={}, flow_run_id=None, extractor="1")
+            run_id = enter_run(database)
             loaded = load_batch(database, Batch(1), result, run_id=run_id, extractor="1")
             settle(database)
             report = RunReport(run_id, "partial", loaded.counts, loaded.ignored, skipped=1, seconds=1.5)
@@ -306,7 +311,7 @@ def newsstand(server: str, new_home: Callable[[], Path]) -> Iterator[Engine]:
     with _fresh_copy(server) as url:
         settings = Settings(home=home, database_url=url, schema="broadsheet", workers=1)
         with open_database(settings) as database:
-            run_id = start_run(database, kind="ingest", parameters={}, flow_run_id=None, extractor="1")
+            run_id = enter_run(database)
             everything = plan([str(home / "newsstand.jsonl")], Selection(), KnownParts(database))
             for batch in pack(everything, Selection()):
                 assert isinstance(batch, Batch)
