@@ -35,7 +35,7 @@ from sqlalchemy import Engine, text
 
 from schemas.records import Batch, BatchResult
 from schemas.settings import Settings
-from tasks.ledger import start_run
+from tasks.ledger import run_under_way
 from tasks.load import load_batch
 from tasks.postgres.database import current_revision, open_database, upgrade
 from tasks.postgres.headlines import (
@@ -182,7 +182,12 @@ class Loader:
         self.run_id = self.new_run()
 
     def new_run(self) -> int:
-        return start_run(self.engine, kind="ingest", parameters={}, flow_run_id=None, extractor="benchmark")
+        """Enter a run; nobody asks whether it is alive."""
+        under_way = run_under_way(
+            self.engine, kind="ingest", parameters={}, flow_run_id=None, extractor="benchmark"
+        )
+        with under_way as run_id:
+            return run_id
 
     def load(self, result: BatchResult, waited: float) -> None:
         tenth = self.figures.tenths[self.pages * TENTHS // self.figures.world["pages"]]

@@ -32,7 +32,7 @@ from schemas.records import Batch, BatchResult, Counts, Limits, RunReport, Selec
 from schemas.settings import Settings
 from tasks.archive import Archive
 from tasks.inputs.storage import uri_of
-from tasks.ledger import KnownParts, finish_run, run_totals, start_run
+from tasks.ledger import KnownParts, finish_run, run_totals, run_under_way
 from tasks.load import load_batch
 from tasks.plan import pack, plan
 from tasks.pool import ExtractionPool
@@ -79,9 +79,16 @@ class Figures:
 
 def load_hostile(inputs: Sequence[Hostile], zone: Path, engine: Engine, archive: Archive) -> Figures:
     """Load a landing zone that holds these inputs; look whether all promises hold."""
+    under_way = run_under_way(engine, kind="ingest", parameters={}, flow_run_id=None, extractor="hostile")
+    with under_way as run_id:
+        return _load_hostile(inputs, zone, engine, archive, run_id)
+
+
+def _load_hostile(
+    inputs: Sequence[Hostile], zone: Path, engine: Engine, archive: Archive, run_id: int
+) -> Figures:
     figures = Figures(inputs=len(inputs))
     begun = time.monotonic()
-    run_id = start_run(engine, kind="ingest", parameters={}, flow_run_id=None, extractor="hostile")
     counts, records, pages, reasons = Counts(), Counter[str](), Counter[str](), Counter[str]()
 
     def load(batch: Batch, extraction: Future[BatchResult]) -> None:

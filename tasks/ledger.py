@@ -43,27 +43,24 @@ _LOOK_SECONDS = 1.0
 _LEAVE_SECONDS = 1.0
 
 
-def start_run(
-    engine: Engine, *, kind: str, parameters: Mapping[str, Any], flow_run_id: str | None, extractor: str
-) -> int:
-    """Enter a run that starts now; return its id. Others take it for dead: see `run_under_way`.
-
-    `parameters` must be JSON-ready.
-    """
-    return _enter(engine, _entry(kind, parameters, flow_run_id, extractor))
-
-
 @contextmanager
 def run_under_way(
     engine: Engine, *, kind: str, parameters: Mapping[str, Any], flow_run_id: str | None, extractor: str
 ) -> Iterator[int]:
     """Enter a run that starts now, and show it to be alive during the block; yields its id.
 
-    It holds a lock that ends with this process, however it ends, from the moment at which others can see
-    the run. When its connection is lost the lock is taken again, and what others thought meanwhile is put
-    right.
+    `parameters` must be JSON-ready. The run holds a lock that ends with this process, however it ends, from
+    the moment at which others can see it. When its connection is lost the lock is taken again, and what
+    others thought meanwhile is put right.
     """
-    run_id, connection = _enter_locked(engine, _entry(kind, parameters, flow_run_id, extractor))
+    values = {
+        "kind": kind,
+        "state": "running",
+        "parameters": dict(parameters),
+        "flow_run_id": flow_run_id,
+        "extractor": extractor,
+    }
+    run_id, connection = _enter_locked(engine, insert(Run).values(values).returning(Run.id))
     left = threading.Event()
     keeper = threading.Thread(target=_keep_lock, args=(engine, run_id, connection, left), daemon=True)
     keeper.start()
@@ -72,25 +69,6 @@ def run_under_way(
     finally:
         left.set()
         keeper.join(_LEAVE_SECONDS)  # with a database that does not answer it ends when it can
-
-
-def _entry(
-    kind: str, parameters: Mapping[str, Any], flow_run_id: str | None, extractor: str
-) -> ReturningInsert[tuple[int]]:
-    values = {
-        "kind": kind,
-        "state": "running",
-        "parameters": dict(parameters),
-        "flow_run_id": flow_run_id,
-        "extractor": extractor,
-    }
-    return insert(Run).values(values).returning(Run.id)
-
-
-@patient
-def _enter(engine: Engine, entry: ReturningInsert[tuple[int]]) -> int:
-    with engine.begin() as connection:
-        return connection.execute(entry).scalar_one()
 
 
 @patient

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from runs import enter_run
 from sqlalchemy import Engine, text
 
 from schemas.records import (
@@ -19,7 +20,6 @@ from schemas.records import (
     Rejection,
 )
 from tasks.dedupe import article_key, headline_key, story_key
-from tasks.ledger import start_run
 from tasks.load import load_batch
 
 
@@ -74,7 +74,7 @@ def of(*pages: ExtractedPage | Rejection) -> BatchResult:
 
 def load(engine: Engine, *pages: ExtractedPage | Rejection, **options: Any) -> LoadReport:
     """Load pages as the only batch of a new run."""
-    run_id = start_run(engine, kind="ingest", parameters={}, flow_run_id=None, extractor="1")
+    run_id = enter_run(engine)
     return load_batch(engine, Batch(number=1, **options), of(*pages), run_id=run_id, extractor="1")
 
 

@@ -15,11 +15,11 @@ from operator import itemgetter
 import pytest
 from captures import empty, extracted, of, rows
 from content import content
+from runs import enter_run
 from sqlalchemy import Engine
 
 from schemas.records import Batch, Counts, ExtractedPage, Headline
 from schemas.settings import Settings
-from tasks.ledger import start_run
 from tasks.load import load_batch
 from tasks.postgres.database import open_database
 from tasks.settle import settle
@@ -69,7 +69,7 @@ def sidebar_headline(number: int, choose: random.Random) -> Headline:
 
 
 def load_in_batches(engine: Engine, pages: list[ExtractedPage], size: int) -> Counts:
-    run_id = start_run(engine, kind="ingest", parameters={}, flow_run_id=None, extractor="1")
+    run_id = enter_run(engine)
     counts = Counts()
     for number, start in enumerate(range(0, len(pages), size), 1):
         result = of(*pages[start : start + size])

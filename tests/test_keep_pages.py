@@ -22,6 +22,7 @@ from captures import empty
 from content import content, differences
 from fastwarc.warc import ArchiveIterator
 from inputs import html, warc_page
+from runs import enter_run
 from sqlalchemy import Engine, text
 
 from schemas.errors import ConfigError, KeepError, LoadError
@@ -29,7 +30,7 @@ from schemas.records import Batch, Extraction, Limits, Page, Selection
 from tasks.batch import extract_batch
 from tasks.extract import EXTRACTOR_VERSION, extract_page
 from tasks.keep import STATED_CHARACTERS, Keeper, KeptAt, Published, Spool, pack_page, read_kept, unpack_page
-from tasks.ledger import KnownParts, start_run
+from tasks.ledger import KnownParts
 from tasks.load import load_batch
 from tasks.plan import NothingKnown, pack, plan
 from tasks.pool import ExtractionPool
@@ -364,7 +365,7 @@ def test_a_worker_killed_at_any_moment_costs_no_reported_page(tmp_path: Path) ->
 
 def load(engine: Engine, path: Path, keeper: Keeper | None = None, extractor: str = "1") -> int:
     """Load what is new as a run does; return how many files that came to."""
-    run_id = start_run(engine, kind="ingest", parameters={}, flow_run_id=None, extractor=extractor)
+    run_id = enter_run(engine, extractor=extractor)
     made = 0
     for batch in batches(path, keeper, engine):
         result = extract_batch(batch)

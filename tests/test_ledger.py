@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from captures import extracted, of, rows
 from click.testing import CliRunner
+from runs import enter_run
 from sqlalchemy import Engine, event
 from sqlalchemy.exc import IntegrityError
 
@@ -22,14 +23,13 @@ from tasks.ledger import (
     finish_run,
     run_totals,
     run_under_way,
-    start_run,
 )
 from tasks.load import load_batch
 from tasks.postgres.database import open_database
 
 
 def begin(engine: Engine, **parameters: Any) -> int:
-    return start_run(engine, kind="ingest", parameters=parameters, flow_run_id="7c1e", extractor="1")
+    return enter_run(engine, parameters=parameters, flow_run_id="7c1e")
 
 
 def under_way(engine: Engine, flow_run_id: str) -> AbstractContextManager[int]:

@@ -15,12 +15,12 @@ import psycopg
 import pytest
 from captures import empty, extracted, load, of, rows
 from content import content
+from runs import enter_run
 from sqlalchemy import Engine, create_engine, event, text
 
 from schemas.errors import LoadError, TransientLoadError
 from schemas.records import Batch, Counts, ExtractedPage, Headline, Input, LoadReport, Part, Rejection
 from schemas.tables import SIGHTINGS_PARTITION_PAGES
-from tasks.ledger import start_run
 from tasks.load import load_batch
 from tasks.settle import settle
 
@@ -127,7 +127,7 @@ def test_the_report_and_its_row_agree(database: Engine) -> None:
 
 
 def test_outcomes_that_do_not_add_up_fail_the_batch(database: Engine) -> None:
-    run_id = start_run(database, kind="ingest", parameters={}, flow_run_id=None, extractor="1")
+    run_id = enter_run(database)
     wrong = replace(of(extracted(1)), read=2)
     with pytest.raises(LoadError, match="do not add up"):
         load_batch(database, Batch(1), wrong, run_id=run_id, extractor="1")
@@ -140,7 +140,7 @@ def test_outcomes_that_do_not_add_up_fail_the_batch(database: Engine) -> None:
 
 def test_the_same_batch_of_a_run_is_loaded_once(database: Engine) -> None:
     """The answer to a commit may get lost with the connection: the retry must tell the same."""
-    run_id = start_run(database, kind="ingest", parameters={}, flow_run_id=None, extractor="1")
+    run_id = enter_run(database)
     part = Part(Input("file:///pages", "f1", "html"), 0, 1)
     result = of(extracted(1, headlines=[FERRY]))
     first = load_batch(database, Batch(1, parts=(part,)), result, run_id=run_id, extractor="1")
@@ -393,7 +393,7 @@ def test_pages_that_load_after_all_are_resolved(database: Engine) -> None:
 def test_a_lost_connection_is_transient_and_leaves_nothing(database: Engine) -> None:
     """The server ends the connection at each statement of a load in turn; the retry succeeds."""
     page = extracted(1, headlines=[FERRY])
-    run_id = start_run(database, kind="ingest", parameters={}, flow_run_id=None, extractor="1")
+    run_id = enter_run(database)
     statements = 0
 
     def count(*_: Any) -> None:
@@ -440,6 +440,6 @@ def test_a_part_with_records_nobody_read_is_not_entered(database: Engine, rest: 
     dump = Input("file:///pages.jsonl", "f" * 32, "jsonl")
     parts = tuple(Part(dump, first_record=first, record_count=300) for first in (0, 300))
     died = Rejection("worker_died", "read", "ended by SIGKILL", dump.uri, 305, rest=rest)
-    run_id = start_run(database, kind="ingest", parameters={}, flow_run_id=None, extractor="1")
+    run_id = enter_run(database)
     load_batch(database, Batch(1, parts=parts), of(died), run_id=run_id, extractor="1")
     assert rows(database, "SELECT count(*) FROM parts") == [(entered,)]

@@ -23,6 +23,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import orjson
 import pytest
 from inputs import ALL, LIMITS, RECORDS, STORED, html
+from runs import enter_run
 from sqlalchemy import Engine, text
 
 from schemas.errors import ConfigError, InputError, StoreUnreachable, missing_extra
@@ -42,7 +43,7 @@ from tasks.batch import extract_batch
 from tasks.inputs import storage, stores
 from tasks.inputs.storage import open_input, put_file, withhold_query
 from tasks.keep import Keeper, KeptAt, Spool, read_kept
-from tasks.ledger import KnownParts, start_run
+from tasks.ledger import KnownParts
 from tasks.load import load_batch
 from tasks.plan import NothingKnown, pack, plan
 from tasks.postgres.quarantine import Chosen, dismiss
@@ -760,7 +761,7 @@ def story(number: int, text: str = "A brass band met the ferry on the quay on Mo
 
 def load(database: Engine, *paths: str) -> tuple[Counts, int]:
     """What a run does, batch after batch in this process; the counts, and the parts it skipped."""
-    run_id = start_run(database, kind="ingest", parameters={}, flow_run_id=None, extractor="1")
+    run_id = enter_run(database)
     counts, skipped = Counts(), 0
     for item in pack(plan(paths, ALL, KnownParts(database)), ALL):
         if isinstance(item, Batch):
@@ -842,7 +843,7 @@ def test_a_dismissed_input_stays_so_until_it_changes(
     urls = [f"{site.url}{path}" for path in site.files]
 
     def ingest(*answers: str) -> tuple[int, int, int]:
-        """Pages read and quarantined, and entries that wait. The last answer to the planner is of one kind."""
+        """Pages read and quarantined, and entries that wait; both inputs get the last answer."""
         site.faults = {"/a.txt": ["", "", answers[-1]], "/b.jsonl": ["", "", *answers, ""]}
         counts, _ = load(database, *urls)
         return counts.read - counts.quarantined, counts.quarantined, waiting(database)

@@ -21,6 +21,7 @@ import pytest
 from captures import empty, extracted, of, rows
 from click.testing import CliRunner
 from content import content, differences
+from runs import enter_run
 from sqlalchemy import Engine, event, text
 
 from flows.cli import broadsheet as cli
@@ -40,7 +41,7 @@ from tasks.archive import Archive
 from tasks.batch import extract_batch
 from tasks.dedupe import article_key, headline_key, story_key
 from tasks.extract import EXTRACTOR_VERSION
-from tasks.ledger import KnownParts, start_run
+from tasks.ledger import KnownParts
 from tasks.load import load_batch
 from tasks.maintain import maintain
 from tasks.plan import NothingKnown, pack, plan
@@ -83,7 +84,7 @@ def read(page: ExtractedPage, found: Extraction) -> ExtractedPage:
 
 
 def add(engine: Engine, pages: Sequence[ExtractedPage], extractor: str = "1", **options: bool) -> LoadReport:
-    run_id = start_run(engine, kind="ingest", parameters={}, flow_run_id=None, extractor=extractor)
+    run_id = enter_run(engine, extractor=extractor)
     return load_batch(engine, Batch(1, **options), of(*pages), run_id=run_id, extractor=extractor)
 
 
@@ -515,7 +516,7 @@ def test_a_lost_connection_leaves_nothing(database: Engine) -> None:
             with psycopg.connect(connection.connection.driver_connection.info.dsn) as other:
                 other.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
 
-    run_id = start_run(database, kind="backfill", parameters={}, flow_run_id=None, extractor="2")
+    run_id = enter_run(database, kind="backfill", extractor="2")
     while True:
         reached = 0
         event.listen(database, "before_cursor_execute", cut)
@@ -571,7 +572,7 @@ def landed(database: Engine, tmp_path: Path) -> Path:
         for n, day in enumerate(days)
     ]
     path.write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in lines))
-    run_id = start_run(database, kind="ingest", parameters={}, flow_run_id=None, extractor="0")
+    run_id = enter_run(database, extractor="0")
     for batch in pack(plan([str(path)], Selection(), KnownParts(database)), Selection()):
         assert isinstance(batch, Batch)
         load_batch(database, batch, extract_batch(batch), run_id=run_id, extractor="0")
@@ -606,7 +607,7 @@ def test_what_is_read_again_is_not_due_any_more(database: Engine, archive: Archi
     [batch, barrier] = reprocess(database, archive, Selection(limit=3))
     assert isinstance(batch, Batch)
     assert barrier == Barrier()
-    run_id = start_run(database, kind="backfill", parameters={}, flow_run_id=None, extractor="1")
+    run_id = enter_run(database, kind="backfill")
     report = load_batch(database, batch, extract_batch(batch), run_id=run_id, extractor=EXTRACTOR_VERSION)
     assert report.counts == Counts(read=3, unchanged=3)
     assert len(records(database, archive)) == 1
@@ -634,7 +635,7 @@ COMMAND = Path(sys.executable).with_name("broadsheet")
 def read_by_version_0(engine: Engine, path: Path) -> None:
     """Make it as if an extractor had loaded these pages that finds other things on them."""
     choose = random.Random(3)
-    run_id = start_run(engine, kind="ingest", parameters={}, flow_run_id=None, extractor="0")
+    run_id = enter_run(engine, extractor="0")
     planned = pack(plan([str(path)], Selection(), KnownParts(engine)), Selection())
     parts = [batch for batch in planned if isinstance(batch, Batch)]
     assert parts == [], "the ledger knows them"

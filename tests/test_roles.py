@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import pytest
 from captures import rows
+from runs import enter_run
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import ProgrammingError
 
@@ -16,7 +17,7 @@ from schemas.records import Batch, BatchResult, Page, Selection
 from schemas.settings import Settings
 from schemas.tables import SIGHTINGS_PARTITION_PAGES
 from tasks.batch import extract_batch
-from tasks.ledger import finish_dead_runs, start_run
+from tasks.ledger import finish_dead_runs
 from tasks.load import load_batch
 from tasks.maintain import maintain
 from tasks.postgres.database import open_database
@@ -67,7 +68,7 @@ def load(engine: Engine) -> BatchResult:
     page = Page(PAGE % (SENTENCE * 30), "html", "https://gazette.example/storks")
     batch = Batch(1, pages=(page,), selection=Selection())
     result = extract_batch(batch)
-    run_id = start_run(engine, kind="ingest", parameters={}, flow_run_id=None, extractor="1")
+    run_id = enter_run(engine)
     load_batch(engine, batch, result, run_id=run_id, extractor="1")
     settle(engine)
     return result
@@ -90,7 +91,7 @@ def test_a_loader_reads_stored_pages_again(owned: Engine, entered: dict[Duty, En
     now = replace(
         page, extraction=nothing, article_key=None, story_key=None, title_key=None, headline_keys=()
     )
-    run_id = start_run(loader, kind="backfill", parameters={}, flow_run_id=None, extractor="2")
+    run_id = enter_run(loader, kind="backfill", extractor="2")
     again = Batch(1, replace=True)
     report = load_batch(loader, again, BatchResult(1, (now,), (), read=1), run_id=run_id, extractor="2")
     assert report.counts.non_article == 1

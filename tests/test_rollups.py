@@ -13,12 +13,13 @@ from captures import extracted, load, of, rows
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from runs import enter_run
 from sqlalchemy import Engine, text
 
 from schemas.errors import ConfigError
 from schemas.records import Batch, ExtractedPage, Headline
 from tasks.dedupe import canonical_text, group_headlines
-from tasks.ledger import finish_dead_runs, run_headlines, start_run
+from tasks.ledger import finish_dead_runs, run_headlines
 from tasks.load import load_batch
 from tasks.postgres.database import downgrade, upgrade
 from tasks.settle import SettleReport, settle
@@ -356,7 +357,7 @@ def test_an_article_found_later_links_what_merged_and_detached(database: Engine)
 
 
 def begin(engine: Engine) -> int:
-    return start_run(engine, kind="ingest", parameters={}, flow_run_id=None, extractor="1")
+    return enter_run(engine)
 
 
 def add(engine: Engine, run_id: int, number: int, *texts: str) -> None:
