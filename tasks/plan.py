@@ -126,7 +126,8 @@ def plan(
     Raises:
         ConfigError: at once, when something named does not exist, may not be read or has no known suffix, or
             when nothing in it matches the path pattern.
-        InputError: a store stops answering while it lists its objects.
+        InputError: a store refuses to list its objects to their end.
+        StoreUnreachable: a store stays away.
     """
     named = _named(paths)
     if selection.path_pattern:
