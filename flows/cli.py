@@ -5,6 +5,7 @@ Prefect, SQLAlchemy and the parsers take seconds to import; each command imports
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import traceback
@@ -65,7 +66,7 @@ def ingest(paths: tuple[str, ...], **options: Any) -> None:
     A PATH is a file, a directory (with everything below it), a quoted glob, or - for JSONL on standard input;
     s3:// and gs:// name objects, prefixes and globs in the same way, https:// names single files.
     Read are .txt, .html, .htm, .jsonl, .warc and .wet, each plain or as .gz or .zst; other files in a
-    directory are passed over.
+    directory are counted and passed over.
 
     \b
     Examples:
@@ -245,6 +246,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             code = FAILED
         else:
             code = _complain(refusal, MISUSED)
+    gc.freeze()  # the interpreter would look through all there is for cycles before it ends
     sys.exit(code)
 
 

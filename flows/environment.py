@@ -29,6 +29,10 @@ _QUIET = {
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
 }
 
+_NO_HEARTBEATS = {"PREFECT_FLOWS": '{"heartbeat_frequency": null}'}
+"""Prefect waits up to a second for them to end. Of a run whose process is gone the next run tells it."""
+_HEARTBEATS = ("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", "PREFECT_RUNNER_HEARTBEAT_FREQUENCY")
+
 
 def prepare_prefect(settings: Settings, environment: MutableMapping[str, str] = os.environ) -> bool:
     """Make the command line's runs report to the user's Prefect server, else to one of their own.
@@ -42,6 +46,8 @@ def prepare_prefect(settings: Settings, environment: MutableMapping[str, str] = 
     """
     chosen = has_api(environment)
     defaults = dict(_QUIET)
+    if not any(name in environment for name in _HEARTBEATS):
+        defaults |= _NO_HEARTBEATS
     if not chosen:
         try:
             settings.prefect_home.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -12,7 +13,7 @@ from typing import Any, Literal
 from flows.environment import prepare_prefect
 from flows.server import EphemeralServer
 from schemas.errors import BroadsheetError, ConfigError, TransientLoadError
-from schemas.records import Counts, RunReport
+from schemas.records import Counts, Limits, RunReport
 from schemas.settings import Settings
 
 _LOG = logging.getLogger("broadsheet")
@@ -37,13 +38,17 @@ def launch(
         BroadsheetError: the run ended without a report, as when it lost its database.
     """
     server = None if prepare_prefect(settings) else _start_server()
-    with _database_starting(settings):
-        from flows import backfill, ingest
-        from flows.run import Observer, observer
+    from tasks.pool import ExtractionPool
+
+    workers = parameters.get("workers") or settings.workers
+    with _database_starting(settings), ExtractionPool(workers, Limits()) as pool:
+        with _kept_from_collector():
+            from flows import backfill, ingest
+            from flows.run import Observer, observer
 
         if server is not None:
             server.wait_until_ready()
-        seen = Observer(watch)
+        seen = Observer(watch, pool)
         token = observer.set(seen)
         try:
             run = backfill.backfill if flow == "backfill" else ingest.ingest
@@ -85,7 +90,8 @@ def _database_starting(settings: Settings) -> Iterator[None]:
     A server of one's own is asked at once instead: when it refuses, nothing else need start.
     """
     if settings.database_url is not None:
-        from tasks.postgres.database import open_database
+        with _kept_from_collector():
+            from tasks.postgres.database import open_database
 
         with open_database(settings):
             yield
@@ -96,3 +102,14 @@ def _database_starting(settings: Settings) -> Iterator[None]:
         entered = thread.submit(users.enter_context, use_embedded(settings.home))
         yield
         entered.result()
+
+
+@contextmanager
+def _kept_from_collector() -> Iterator[None]:
+    """Import in this block: what imports make stays, and to look through it for cycles takes long."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()

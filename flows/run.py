@@ -71,10 +71,14 @@ planning must wait for the work before."""
 
 
 class Observer:
-    """Someone in this process who follows a run: told counts and known parts, left with the report."""
+    """Someone in this process who follows a run: told counts and known parts, left with the report.
 
-    def __init__(self, watch: Callable[[Counts, int], None]) -> None:
+    The pool is one whose first worker starts already, if there is one.
+    """
+
+    def __init__(self, watch: Callable[[Counts, int], None], pool: ExtractionPool | None = None) -> None:
         self.watch = watch
+        self.pool = pool
         self.report: RunReport | None = None
 
 
@@ -99,6 +103,7 @@ def run(
     workers = workers or settings.workers
     kind = str(flow_run.flow_name)
     archive = Archive(settings.archive)
+    seen = observer.get()
     with ExitStack() as stack:
         keeper = stack.enter_context(Keeper(keep_pages, settings.spools)) if keep_pages else None
         engine = stack.enter_context(open_database(replace(settings, workers=workers)))
@@ -114,7 +119,7 @@ def run(
         )
         tally = _Tally(run_id := stack.enter_context(under_way))
         try:
-            with ExtractionPool(workers, Limits()) as pool:
+            with (seen and seen.pool) or ExtractionPool(workers, Limits()) as pool:
 
                 def submit(batch: Batch) -> PrefectFuture[LoadReport]:
                     if keeper:
@@ -141,7 +146,7 @@ def run(
             with suppress(Exception):  # the database may be what failed; the first error is the one to show
                 finish_run(engine, run_id, tally.broken_off(error))
             raise
-    if seen := observer.get():
+    if seen:
         seen.report = report
     if report.state != "interrupted":
         try:
@@ -393,32 +398,35 @@ class _Tally:
 
 
 class _Progress:
-    """The run's progress bar in Prefect, moved aside: a server that is away does not stop the run."""
+    """The run's progress bar in Prefect, made and moved aside: its server, away or slow, stops no run."""
 
     def __init__(self) -> None:
-        self._artifact = cast(UUID, create_progress_artifact(0.0, key="run-progress"))
-        self._shown = time.monotonic()
-        self._telling: threading.Thread | None = None
+        self._artifact: UUID | None = None
+        self._move(0.0, "")
 
     def show(self, tally: _Tally) -> None:
         """Move it, unless that was done just now or is still being done."""
-        if time.monotonic() - self._shown < ARTIFACT_SECONDS or (self._telling and self._telling.is_alive()):
+        if time.monotonic() - self._shown < ARTIFACT_SECONDS or self._telling.is_alive():
             return
-        self._shown = time.monotonic()
         description = f"{tally.counts.read:,} pages, {tally.ended} of {tally.submitted} batches so far"
-        self._telling = threading.Thread(
-            target=copy_context().run,
-            args=(self._tell, 100 * tally.ended / (tally.submitted + 1), description),
-            daemon=True,
-        )
-        self._telling.start()
+        self._move(100 * tally.ended / (tally.submitted + 1), description)
 
     def end(self) -> None:
         """Fill it."""
-        if self._telling:
-            self._telling.join()
-        update_progress_artifact(self._artifact, 100.0)
+        self._telling.join()
+        self._tell(100.0)
 
-    def _tell(self, percent: float, description: str) -> None:
-        with suppress(Exception):  # the next one will tell
+    def _move(self, percent: float, description: str) -> None:
+        def tell() -> None:
+            with suppress(Exception):  # the next one will tell
+                self._tell(percent, description)
+
+        self._shown = time.monotonic()
+        self._telling = threading.Thread(target=copy_context().run, args=(tell,), daemon=True)
+        self._telling.start()
+
+    def _tell(self, percent: float, description: str | None = None) -> None:
+        if self._artifact is None:
+            self._artifact = cast(UUID, create_progress_artifact(percent, "run-progress", description))
+        else:
             update_progress_artifact(self._artifact, percent, description)

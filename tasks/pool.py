@@ -45,7 +45,8 @@ class WorkerUnusable(BroadsheetError):
 class ExtractionPool:
     """Worker processes that extract batches.
 
-    A context manager: leaving it ends the workers, whatever they are at.
+    A context manager: entering it starts the first worker, leaving it ends the workers, whatever they are at.
+    Within, it may be entered again; the first to leave ends it.
     """
 
     def __init__(self, workers: int, limits: Limits) -> None:
@@ -60,7 +61,8 @@ class ExtractionPool:
 
     def __enter__(self) -> ExtractionPool:
         with self._lock:
-            self._idle.put(self._start())  # the first starts while the run still looks around
+            if not self._running:
+                self._idle.put(self._start())  # while the run still looks around
         return self
 
     def __exit__(

@@ -238,6 +238,13 @@ def test_batches_run_side_by_side_from_many_threads(faults: None) -> None:
     assert [rejected(result) for result in results] == [{1: "worker_died"}] * 6
 
 
+def test_a_pool_entered_again_has_one_worker_and_ends_with_the_first_who_leaves() -> None:
+    with ExtractionPool(2, Limits()) as pool:
+        with pool as again:
+            [worker] = again._running
+        assert worker._process.poll() is not None
+
+
 def test_leaving_the_pool_ends_workers_and_waiting_callers(faults: None) -> None:
     with ExtractionPool(1, Limits()) as pool:
         running = pool.submit(batch("FAULT-sleep", limits=Limits(page_seconds=60)))

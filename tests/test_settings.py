@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from prefect.settings import Settings as PrefectSettings
 
+from flows.environment import prepare_prefect
 from schemas.errors import ConfigError
 from schemas.settings import Settings
 
@@ -54,3 +56,15 @@ def test_an_empty_value_is_no_value() -> None:
 def test_a_wrong_value_is_named(name: str, value: str) -> None:
     with pytest.raises(ConfigError, match=name):
         Settings.from_environment({name: value})
+
+
+def test_runs_of_the_command_line_send_no_heartbeats_unless_asked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for asked, expected in ({}, None), ({"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "60"}, 60):
+        environment = {"PREFECT_API_URL": "http://127.0.0.1:1/api", "BROADSHEET_HOME": str(tmp_path), **asked}
+        prepare_prefect(Settings.from_environment(environment), environment)
+        with monkeypatch.context() as patched:
+            for name, value in environment.items():
+                patched.setenv(name, value)
+            assert PrefectSettings().flows.heartbeat_frequency == expected
