@@ -26,7 +26,7 @@ from runs import enter_run
 from sqlalchemy import Engine, text
 
 from schemas.errors import ConfigError, KeepError, LoadError
-from schemas.records import Batch, Extraction, Limits, Page, Selection
+from schemas.records import Batch, Extraction, Limits, Page, PassedOver, Selection
 from tasks.batch import extract_batch
 from tasks.extract import EXTRACTOR_VERSION, extract_page
 from tasks.keep import STATED_CHARACTERS, Keeper, KeptAt, Published, Spool, pack_page, read_kept, unpack_page
@@ -75,6 +75,8 @@ def keeping(directory: Path) -> Iterator[Keeper]:
 def batches(path: Path, keeper: Keeper | None = None, engine: Engine | None = None) -> Iterator[Batch]:
     known = KnownParts(engine) if engine else NothingKnown()
     for batch in pack(plan([str(path)], EVERYTHING, known), EVERYTHING):
+        if isinstance(batch, PassedOver):
+            continue
         assert isinstance(batch, Batch)
         yield Batch(batch.number, batch.parts, keep=keeper.spool if keeper else None)
 
