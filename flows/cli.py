@@ -237,7 +237,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         code = _complain(error, MISUSED)
     except BroadsheetError as error:
         code = _complain(error, FAILED)
-    except (click.Abort, KeyboardInterrupt):
+    except (click.Abort, KeyboardInterrupt) as error:
+        click.echo(str(error) or "Interrupted.", err=True)
         code = signals.exit_code()
     except Exception as error:  # noqa: BLE001  shown whole, but what it quotes may come from a page
         refusal = _refusal(error)

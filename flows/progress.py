@@ -52,20 +52,19 @@ def show_run(
 
     Raises:
         RunFailed: the run ended as failed; what it did is printed before.
+        click.Abort: it was interrupted; says what that means.
     """
     from flows.launch import launch
 
     try:
         with _watching(quiet or json_output) as watch, _warnings_shown():
             report = launch(flow, parameters, Settings.from_environment(), watch)
-    except KeyboardInterrupt:
-        click.echo(INTERRUPTED, err=True)
-        raise
+    except KeyboardInterrupt as error:
+        raise click.Abort(INTERRUPTED) from error
     if json_output:
         print_json(as_json(report))
     if report.state == "interrupted":
-        click.echo(INTERRUPTED, err=True)
-        raise click.Abort
+        raise click.Abort(INTERRUPTED)
     if not quiet and not json_output:
         click.echo(printable(summary(report)))
     if report.state == "failed":
