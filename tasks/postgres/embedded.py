@@ -50,7 +50,7 @@ listen_addresses = ''
 unix_socket_directories = '../run'
 unix_socket_permissions = 0700
 max_connections = 50
-shared_buffers = 256MB
+shared_buffers = {shared_buffers}MB
 work_mem = 16MB
 maintenance_work_mem = 128MB
 # Words of new articles wait in a list until there are enough to sort them in: a search reads the list, too.
@@ -186,7 +186,7 @@ class _Cluster:
         (self.data / "postmaster.pid").unlink(missing_ok=True)
         (self.run / f"{_SOCKET}.lock").unlink(missing_ok=True)
         configuration = self.place / "postgresql.conf"
-        configuration.write_text(_CONFIGURATION)
+        configuration.write_text(_CONFIGURATION.format(shared_buffers=_shared_buffers()))
         configuration.chmod(0o644)
         if self.log.exists() and self.log.stat().st_size > _LOG_BYTES:
             self.log.replace(self.log.with_suffix(".old"))
@@ -240,6 +240,12 @@ class _Cluster:
 
 
 # --- where things live -------------------------------------------------------------------------------
+
+
+def _shared_buffers() -> int:
+    """Megabytes: an eighth of the machine's memory, 1 GB at most. They are taken only as tables grow."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(64, min(memory // 8_000_000, 1024))
 
 
 def _place(home: Path) -> Path:
