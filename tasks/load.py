@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
-from dataclasses import fields
+from dataclasses import dataclass, field, fields
 
-from sqlalchemy import Connection, Engine, case, func, select, update
+from sqlalchemy import Connection, Engine, case, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from schemas.errors import LoadError, RefusedPage
@@ -19,7 +19,13 @@ from schemas.records import Batch, BatchResult, Counts, ExtractedPage, LoadRepor
 from schemas.tables import LoadedBatch, LoadedPart, QuarantineEntry
 from tasks.archive import Archive
 from tasks.keep import Published
-from tasks.postgres.errors import DATABASE_ERRORS, complaint, is_refusal, translated_errors
+from tasks.postgres.errors import (
+    DATABASE_ERRORS,
+    DatabaseError,
+    complaint,
+    is_refusal,
+    translated_errors,
+)
 from tasks.postgres.kept import enter_kept
 from tasks.postgres.partitions import make_partitions
 from tasks.postgres.replacing import replace_pages
@@ -94,37 +100,60 @@ def _load_what_fits(
 
     Returns: outcomes, sightings, quarantine entries of the refused pages.
     """
-    try:
-        with connection.begin_nested():
-            return *write(pages), []
-    except DATABASE_ERRORS as error:
-        if not is_refusal(error):
-            raise
 
-    def find_refused(group: Sequence[ExtractedPage]) -> Iterator[tuple[ExtractedPage, str]]:
-        """Try a group, undo it whatever happens, and halve it where it is refused."""
-        trial = connection.begin_nested()
+    def refusal(group: Sequence[ExtractedPage], into: _Loaded) -> DatabaseError | None:
+        """Load a group together, or nothing of it; return what the database has against it."""
         try:
-            write(group)
+            with connection.begin_nested():
+                outcomes, sightings = write(group)
         except DATABASE_ERRORS as error:
             if not is_refusal(error):
                 raise
-            trial.rollback()
-            if len(group) == 1:
-                yield group[0], complaint(error)
-                return
-            middle = len(group) // 2
-            yield from find_refused(group[:middle])
-            yield from find_refused(group[middle:])
-        else:
-            trial.rollback()
+            return error
+        into.pages += group
+        into.outcomes += outcomes
+        into.sightings += sightings
+        return None
 
-    refused = {page.key: (page, why) for page, why in find_refused(pages)}
-    fitting = [page for page in pages if page.key not in refused]
-    with connection.begin_nested():
-        outcomes, sightings = write(fitting)
-    entries = [_refused(page, refused[page.key][1]) for page in pages if page.key in refused]
-    return outcomes, sightings, entries
+    def load_in_pieces(group: Sequence[ExtractedPage], into: _Loaded) -> None:
+        """Load a group and halve it where it is refused, each piece on top of those before it."""
+        error = refusal(group, into)
+        if error is None:
+            return
+        if len(group) == 1:
+            into.refused.append(_refused(group[0], complaint(error)))
+            return
+        middle = len(group) // 2
+        load_in_pieces(group[:middle], into)
+        connection.execute(_DROP_STAGING)
+        load_in_pieces(group[middle:], into)
+
+    together = _Loaded()
+    if refusal(pages, together) is None:
+        return together.outcomes, together.sightings, []
+    trial, found = connection.begin_nested(), _Loaded()
+    load_in_pieces(pages, found)
+    trial.rollback()
+    if refusal(found.pages, together) is None:
+        return together.outcomes, together.sightings, found.refused
+    pieces = _Loaded()  # what fits one after the other need not fit at once
+    load_in_pieces(pages, pieces)
+    return pieces.outcomes, pieces.sightings, pieces.refused
+
+
+@dataclass(slots=True)
+class _Loaded:
+    """What became of pages so far."""
+
+    pages: list[ExtractedPage] = field(default_factory=list)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    sightings: int = 0
+    refused: list[Row] = field(default_factory=list)
+    """Quarantine entries of the others."""
+
+
+_DROP_STAGING = text("DISCARD TEMP")
+"""A piece of a batch is staged like a batch. Nothing else is in temporary tables of this session."""
 
 
 # --- quarantine -------------------------------------------------------------------------------------
@@ -297,7 +326,7 @@ def _earlier_report(connection: Connection, number: int, run_id: int) -> LoadRep
         select(LoadedBatch.__table__).where(LoadedBatch.run_id == run_id, LoadedBatch.number == number)
     ).one()
     return LoadReport(
-        counts=Counts(**{field.name: getattr(row, field.name) for field in fields(Counts)}),
+        counts=Counts(**{count.name: getattr(row, count.name) for count in fields(Counts)}),
         ignored=row.ignored,
         quarantined_by_reason=row.quarantined_by_reason,
         sightings=row.sightings,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 import threading
+import traceback
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -19,7 +20,17 @@ from runs import enter_run
 from sqlalchemy import Engine, create_engine, event, text
 
 from schemas.errors import LoadError, TransientLoadError
-from schemas.records import Batch, Counts, ExtractedPage, Headline, Input, LoadReport, Part, Rejection
+from schemas.records import (
+    Batch,
+    Counts,
+    ExtractedPage,
+    Extraction,
+    Headline,
+    Input,
+    LoadReport,
+    Part,
+    Rejection,
+)
 from schemas.tables import SIGHTINGS_PARTITION_PAGES
 from tasks.load import load_batch
 from tasks.settle import settle
@@ -30,6 +41,11 @@ WEDNESDAY = MONDAY + timedelta(days=2)
 
 FERRY = Headline("Ferry to Dol delayed", "Explore", "Bo Lind", "https://gazette.example/ferry?utm_source=x")
 TOLL = Headline("Toll doubles", "Most read", None, None)
+NOTHING: dict[str, Any] = {
+    "extraction": Extraction(is_article=False, reason="listing"),
+    "article_key": None,
+    "headline_keys": (),
+}
 
 
 def test_a_new_article_is_loaded_with_all_its_fields(database: Engine) -> None:
@@ -228,8 +244,10 @@ def test_loaders_side_by_side(database: Engine) -> None:
 
     with ThreadPoolExecutor(5) as pool:
         settling = pool.submit(keep_settling)
-        reports = list(itertools.chain(*pool.map(work, range(4))))
-        done.set()
+        try:
+            reports = list(itertools.chain(*pool.map(work, range(4))))
+        finally:
+            done.set()
         settling.result()
     settle(database)
     together = sum((report.counts for report in reports), Counts())
@@ -312,6 +330,73 @@ def test_refused_pages_are_quarantined_alone(database: Engine) -> None:
     assert entries[0][3] == pages[3].digest
 
 
+@pytest.mark.parametrize("replacing", [False, True], ids=["loaded", "read again"])
+def test_pages_are_refused_that_only_others_rule_out(database: Engine, replacing: bool) -> None:
+    """Each of them fits alone. The first of a title stays, and the rest is as if the others had not come."""
+    pages = [
+        extracted(n, title=f"Title {n % 5}", fetched_at=MONDAY, headlines=[FERRY], is_article=n != 3)
+        for n in range(8)
+    ]
+    pages.append(extracted(1, title="Title 1 again", fetched_at=TUESDAY))
+    fitting = [page for page in pages if page.origin_record not in (5, 6, 7)]
+
+    def reports(batch: Sequence[ExtractedPage]) -> LoadReport:
+        empty(database)
+        if replacing:
+            load(database, *(replace(page, **NOTHING) for page in pages))
+        run_id = enter_run(database)
+        again = Batch(1, replace=replacing)
+        return load_batch(database, again, of(*batch), run_id=run_id, extractor="2")
+
+    with database.begin() as connection:
+        connection.execute(text("ALTER TABLE articles ADD CONSTRAINT once UNIQUE (title)"))
+    expected = reports(fitting).counts
+    wanted = content(database)["articles"]
+    report = reports(pages)
+    assert report.counts == replace(expected, read=expected.read + 3, quarantined=3)
+    assert content(database)["articles"] == wanted
+    assert [row[0] for row in rows(database, "SELECT origin_record FROM quarantine ORDER BY 1")] == [5, 6, 7]
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_pages_that_fit_only_one_after_the_other(database: Engine, first: int) -> None:
+    """One title moves to another article: a statement that changes both may do it in the wrong order."""
+    with database.begin() as connection:
+        connection.execute(text("ALTER TABLE articles ADD CONSTRAINT once UNIQUE (title)"))
+    load(database, *(extracted(n, title=f"Title {n}", fetched_at=MONDAY) for n in (0, 1)))
+    moved = [
+        extracted(n, title=t, fetched_at=TUESDAY) for n, t in ((first, "New"), (1 - first, f"Title {first}"))
+    ]
+    assert load(database, *moved).counts == Counts(read=2, updated=2)
+
+
+def test_what_the_database_complains_of_is_told_without_what_pages_say(database: Engine) -> None:
+    """PostgreSQL's detail quotes whole rows, its message and its context the value."""
+    secret = "https://gazette.example/?token=Hunter2"
+    with database.begin() as connection:
+        connection.execute(text("ALTER TABLE articles ADD CONSTRAINT polite CHECK (title NOT LIKE '%rude%')"))
+        connection.execute(text("ALTER TABLE pages ADD CONSTRAINT known UNIQUE (origin_record)"))
+        connection.execute(text("ALTER TABLE parts ADD CONSTRAINT short CHECK (byte_count < 10)"))
+        connection.execute(text("ALTER TABLE articles ADD CONSTRAINT number CHECK (section::smallint > 0)"))
+    load(database, extracted(3, url=secret, title=secret))
+    load(
+        database,
+        extracted(1, url=f"{secret}1", title=f"A rude {secret}"),
+        extracted(2, url=f"{secret}2", section=secret),
+        extracted(3, url=f"{secret}3"),
+    )
+    assert rows(database, "SELECT detail FROM quarantine ORDER BY origin_record") == [
+        ('new row for relation "articles" violates check constraint "polite"',),
+        ('invalid input syntax for type smallint: "…"',),
+        ('duplicate key value violates unique constraint "known" (table pages)',),
+    ]
+    part = Part(Input(secret, "f1", "html"), 0, 1, byte_count=99)
+    with pytest.raises(LoadError) as refused:
+        load(database, extracted(4, url=secret), parts=(part,))
+    told = "".join(traceback.format_exception(refused.value))
+    assert "short" in str(refused.value) and secret not in told
+
+
 def test_values_that_no_column_holds(database: Engine) -> None:
     """A name of a source that no index takes, a reading time beyond the integers."""
     unlikely = "".join(random.Random(1).choices("abcdefghijklmnopqrstuvwxyzäöüß", k=20_000))
@@ -322,6 +407,9 @@ def test_values_that_no_column_holds(database: Engine) -> None:
         extracted(3, read_minutes=10**12),
     )
     assert report.counts == Counts(read=3, loaded=1, quarantined=2)
+    assert rows(database, "SELECT detail FROM quarantine WHERE origin_record = 3") == [
+        ('value "…" is out of range for type integer (COPY staged_articles, line 1, column read_minutes)',)
+    ]
 
 
 def test_hostile_text_is_stored_without_what_postgres_cannot_hold(database: Engine) -> None:
@@ -430,7 +518,7 @@ def test_a_server_that_is_not_there_is_transient() -> None:
 
 
 def test_other_errors_are_not(database: Engine) -> None:
-    with pytest.raises(LoadError, match="runs") as caught:
+    with pytest.raises(LoadError, match="batches_run_id_fkey") as caught:
         load_batch(database, Batch(1), of(extracted(1)), run_id=404, extractor="1")
     assert not isinstance(caught.value, TransientLoadError)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -25,7 +26,10 @@ _TRANSIENT_STATES = frozenset(
         errors.TooManyConnections,
     )
 )
-_REFUSAL_CLASSES = ("22", "23", "P0")  # values, constraints, what triggers of the user's own raise
+_VALUES = "22"
+_REFUSAL_CLASSES = (_VALUES, "23", "P0")  # the others: constraints, what triggers of the user's own raise
+_QUOTED = re.compile('["«„“].*["»“”]', re.DOTALL)
+_PLACE_IN_COPY = re.compile(r"COPY \w+, line \d+(?:, column \w+)?")
 
 DatabaseError = DBAPIError | psycopg.Error
 """From SQLAlchemy, or from COPY, which speaks to the driver directly."""
@@ -40,12 +44,31 @@ def translated_errors() -> Iterator[None]:
     except DATABASE_ERRORS as error:
         if is_transient(error):
             raise TransientLoadError(f"The database went away or was busy: {complaint(error)}") from error
-        raise LoadError(f"The database did not take it: {complaint(error)}") from error
+        # Tracebacks are logged: the cause would tell what `complaint` leaves out.
+        raise LoadError(f"The database did not take it: {complaint(error)}") from None
 
 
 def complaint(error: DatabaseError) -> str:
-    """What the database said, without the statement."""
-    return str(_cause(error)).strip()
+    """What the database said, without the statement and the values of rows: pages give those.
+
+    Its detail and its context are left out, and what it quotes where it complains of a value.
+    """
+    cause = _cause(error)
+    diagnosis = cause.diag if isinstance(cause, psycopg.Error) else None
+    if diagnosis is None or diagnosis.message_primary is None:
+        return str(cause).strip().partition("\n")[0]
+    said = diagnosis.message_primary
+    if (_state(error) or "").startswith(_VALUES):
+        said = _QUOTED.sub('"…"', said)
+    named = {
+        "table": diagnosis.table_name,
+        "column": diagnosis.column_name,
+        "constraint": diagnosis.constraint_name,
+    }
+    places = [f"{kind} {name}" for kind, name in named.items() if name and name not in said]
+    if copied := _PLACE_IN_COPY.match(diagnosis.context or ""):
+        places.append(copied[0])
+    return f"{said} ({', '.join(places)})" if places else said
 
 
 def is_refusal(error: DatabaseError) -> bool:
