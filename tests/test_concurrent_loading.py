@@ -1,4 +1,4 @@
-"""Four processes load overlapping pages at once while a fifth settles: the same as one load in order."""
+"""Loaders side by side: they take their locks in order, and load what one alone would have loaded."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import contextlib
 import multiprocessing
 import random
 import time
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from multiprocessing.synchronize import Barrier, Event
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 
 import pytest
-from captures import empty, extracted, of, rows
+from captures import empty, extracted, load, of, rows
 from content import content
 from runs import enter_run
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
-from schemas.records import Batch, Counts, ExtractedPage, Headline
+from schemas.records import Batch, Counts, ExtractedPage, Headline, Rejection
 from schemas.settings import Settings
 from tasks.load import load_batch
 from tasks.postgres.database import open_database
@@ -148,3 +148,65 @@ def test_four_loading_processes_and_one_that_settles(seed: int, settings: Settin
     assert len(in_order["headline_sightings"]) == SLOTS * len(pages)
     keys = "SELECT count(merged_into), count(article_id), count(*) FILTER (WHERE generic) FROM headlines"
     assert min(rows(database, keys)[0]) > 0, "nothing merged, linked or generic: the test shows too little"
+
+
+# --- the order in which rows are added and locked -----------------------------------------------------
+
+KEYS = {
+    "sources": "name",
+    "articles": "key",
+    "pages": "key",
+    "headline_variants": "digest",
+    "link_targets": "key",
+    "sidebar_labels": "digest",
+    "bylines": "digest",
+}
+
+
+def test_rows_are_added_in_the_order_of_their_keys(database: Engine) -> None:
+    """So two loaders with the same new rows wait for each other at the first of them."""
+    pages = []
+    for number in range(12):
+        headline = Headline(
+            wording(number), f"List {number}", f"Author {number}", f"https://a.example/{number}"
+        )
+        pages.append(replace(extracted(number, headlines=[headline]), source=f"Source {number * 7 % 12:02}"))
+    load(database, *pages)
+    for table, key in KEYS.items():
+        added = [name for (name,) in rows(database, f"SELECT {key} FROM {table} ORDER BY id")]
+        assert len(added) == 12, table
+        assert added == sorted(added), table
+
+
+@pytest.mark.parametrize(
+    ("table", "options"),
+    [
+        ("articles", {}),
+        ("articles", {"replace": True}),
+        ("pages", {"replace": True}),
+        ("quarantine", {}),
+    ],
+)
+def test_rows_are_locked_in_the_order_of_their_keys(
+    database: Engine, table: str, options: dict[str, bool]
+) -> None:
+    """A loader that waits for the first row has none of the others, which lie before it in the table."""
+    order = attrgetter("article_key" if table == "articles" else "key")
+    stored = sorted((extracted(number) for number in range(8)), key=order, reverse=True)
+    rejected = [Rejection("damaged", "read", "cut", f"file:///{number}", 0) for number in range(8)]
+    for page in stored:
+        load(database, page)
+    for rejection in rejected:
+        load(database, rejection)
+    with database.begin() as connection:
+        connection.execute(text("UPDATE pages SET extractor = '0'"))
+    pages = stored if options else [extracted(number, fetched_at=BEGIN) for number in range(8)]
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    with ThreadPoolExecutor(1) as pool:
+        with database.begin() as connection:
+            connection.execute(text(f"SELECT FROM {table} ORDER BY key LIMIT 1 FOR UPDATE"))
+            loading = pool.submit(load, database, *pages, *rejected, **options)
+            while rows(database, waiting) == [(0,)]:
+                assert not loading.done()
+            assert len(rows(database, f"SELECT key FROM {table} FOR UPDATE SKIP LOCKED")) == 7
+        assert loading.result().counts.balanced

@@ -8,8 +8,9 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -45,6 +46,7 @@ from tasks.ledger import KnownParts
 from tasks.load import load_batch
 from tasks.maintain import maintain
 from tasks.plan import NothingKnown, pack, plan
+from tasks.postgres.database import open_database
 from tasks.postgres.partitions import drop_partition, old_partitions
 from tasks.recover import Unavailable
 from tasks.reprocess import Barrier, reprocess
@@ -432,10 +434,80 @@ def test_loaders_and_settle_side_by_side(database: Engine) -> None:
 
     with ThreadPoolExecutor(4) as pool:
         settling = pool.submit(keep_settling)
-        list(pool.map(work, range(3)))
-        done.set()
+        try:
+            list(pool.map(work, range(3)))
+        finally:
+            done.set()
         settling.result()
     finish(database, pages)
+    assert_same(database, clean)
+
+
+@contextmanager
+def once_before(engine: Engine, words: str, act: Callable[[], Any]) -> Iterator[None]:
+    """Do something in the middle of a batch: before the first statement in which these words occur."""
+    left = [act]
+
+    def listener(_: Any, __: Any, statement: str, *___: Any) -> None:
+        if words in statement and left:
+            left.pop()()
+
+    event.listen(engine, "before_cursor_execute", listener)
+    yield
+    event.remove(engine, "before_cursor_execute", listener)
+    assert not left, f"no statement with {words}"
+
+
+@pytest.mark.parametrize("extractor", ["2", "3"])
+def test_of_two_that_read_a_page_again_one_tries_again(
+    database: Engine, settings: Settings, extractor: str
+) -> None:
+    """The other, of the same version or not, is done between its looking the page up and its locking it."""
+    page = extracted(1, fetched_at=MONDAY, headlines=[FERRY])
+    changed = says(lists(page, STORKS), title="Storks leave", canonical_url="https://gazette.example/x")
+    add(database, [changed], "2")
+    settle(database)
+    clean = content(database)
+    empty(database)
+    add(database, [page])
+    settle(database)
+
+    def read_by_the_other() -> None:
+        add(database, [changed], extractor, replace=True)
+
+    with (
+        open_database(settings) as late,
+        once_before(late, "WHERE page_id IS NULL", read_by_the_other),
+        pytest.raises(TransientLoadError, match="read the same pages again"),
+    ):
+        again(late, changed)
+    assert again(database, changed) == Counts(read=1, unchanged=1)
+    settle(database)
+    assert_same(database, clean)
+
+
+def test_no_sum_is_made_of_rows_that_are_changing(database: Engine, settings: Settings) -> None:
+    """Settle comes where a batch has noted what was counted so far, and has not taken it back yet."""
+    page = listing(1, FERRY)
+    add(database, [lists(page, STORKS)], "2")
+    settle(database)
+    clean = content(database)
+    empty(database)
+    add(database, [page])
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = "
+    with ThreadPoolExecutor(1) as pool:
+
+        def settle_beside() -> None:
+            settling = pool.submit(settle, database)
+            while not settling.done() and rows(database, f"{waiting} current_database()") == [(0,)]:
+                pass
+
+        with (
+            open_database(settings) as other,
+            once_before(other, "DELETE FROM headline_sightings", settle_beside),
+        ):
+            again(other, lists(page, STORKS))
+    settle(database)
     assert_same(database, clean)
 
 
