@@ -8,6 +8,8 @@ from typing import Annotated, Any
 from prefect.runtime import flow_run
 from pydantic import Field
 
+from tasks.inputs.storage import shown
+
 
 def _about(description: str, *, ge: float | None = None, le: float | None = None) -> Any:
     """Prefect's form drops a field's own description, but not what the schema is given beside."""
@@ -68,10 +70,10 @@ REPLAYING = (
 
 
 def run_name() -> str:
-    """What a run is about: its flow, its first input, its dates."""
+    """What a run is about: its flow, its first input without what may be a secret, its dates."""
     given = flow_run.parameters
     paths = given.get("paths") or []
-    words = [str(flow_run.flow_name), *paths[:1]]
+    words = [str(flow_run.flow_name), *map(shown, paths[:1])]
     if paths[1:]:
         words.append(f"and {len(paths) - 1} more")
     if any(given.get(name) for name in REPLAYING):

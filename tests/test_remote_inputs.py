@@ -19,6 +19,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.request import Request, urlopen
 
 import orjson
 import pytest
@@ -42,7 +43,7 @@ from schemas.settings import Settings
 from tasks import plan as planning
 from tasks.batch import extract_batch
 from tasks.inputs import storage, stores
-from tasks.inputs.storage import open_input, put_file, withhold_query
+from tasks.inputs.storage import open_input, put_file, shown, withhold_query
 from tasks.keep import Keeper, KeptAt, Spool, read_kept
 from tasks.ledger import KnownParts
 from tasks.load import load_batch
@@ -204,6 +205,13 @@ def test_objects_prefixes_and_globs_are_found_in_order(bucket: Bucket) -> None:
         ("s3://", "names no bucket"),
         ("s3://ne*/a.txt", "names no bucket"),
         (f"s3://AKIAX:{SECRET}@news/a.txt", "must not hold credentials"),
+        (f"s3://AKIAX:a/{SECRET}@news/a.txt", "must not hold credentials"),
+        (
+            f"s3://news/a.txt?X-Amz-Signature={SECRET}",
+            r"s3://news/a\.txt has a query, which no s3:// URI has",
+        ),
+        (f"s3://?sig={SECRET}", "s3:// names no bucket"),
+        (f"https:///a.txt?sig={SECRET}", "https:///a.txt names no host"),
         (f"gs://{SECRET}@news/a.txt", "must not hold credentials"),
         (f"https://me:{SECRET}@paper.example/a.txt", "must not hold credentials"),
         (f"https://paper.example/a.txt?sig={SECRET}", "has a query, which may be a secret"),
@@ -979,19 +987,83 @@ def test_a_redirect_from_a_closed_to_an_open_way_is_not_followed(closed_site: tu
     assert sizes == ["1", "1"]
 
 
-@pytest.mark.parametrize("name", ["ingest", "backfill"])
-def test_a_flow_that_is_given_a_secret_keeps_nothing_of_it(
-    prefect_server: str, database: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch, name: str
+@pytest.mark.parametrize(
+    ("path", "seen"),
+    [
+        ("landing/a?b=c@d.txt", "landing/a?b=c@d.txt"),
+        ("s3://news/a?.txt", "s3://news/a?.txt"),
+        (f"s3://news/a.txt?sig={SECRET}", "s3://news/a.txt"),
+        (f"s3://AKIAX:{SECRET}@news/a@b.txt", "s3://news/a@b.txt"),
+        (f"s3://AKIAX:a/{SECRET}@news/a.txt", "s3://…"),
+        (
+            f"https://me:{SECRET}@paper.example:8443/a.txt?{SECRET}#{SECRET}",
+            "https://paper.example:8443/a.txt",
+        ),
+        (f"https://me:a/{SECRET}@paper.example/a.txt", "https://…"),
+        ("https://paper.example/@me/a.txt", "https://paper.example/@me/a.txt"),
+        (f"ftp://{SECRET}@paper.example?{SECRET}", "ftp://paper.example"),
+    ],
+)
+def test_paths_are_shown_without_what_may_be_a_secret(path: str, seen: str) -> None:
+    assert shown(path) == seen
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "sentence"),
+    [
+        ("ingest", f"https://paper.example/a.txt?sig={SECRET}", "has a query"),
+        ("backfill", f"s3://AKIAX:{SECRET}@news/a.txt", "must not hold credentials"),
+    ],
+)
+def test_a_flow_that_is_given_a_secret_does_not_pass_it_on(
+    prefect_server: str,
+    database: Engine,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    path: str,
+    sentence: str,
 ) -> None:
-    from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
+    """Prefect keeps it with the run's parameters, before the flow begins, and nowhere else."""
+    from prefect.settings import (
+        PREFECT_API_URL,
+        PREFECT_LOGGING_TO_API_BATCH_INTERVAL,
+        PREFECT_LOGGING_TO_API_ENABLED,
+        temporary_settings,
+    )
 
     monkeypatch.setenv("BROADSHEET_HOME", str(settings.home))
     monkeypatch.setenv("BROADSHEET_DATABASE_URL", str(settings.database_url))
     flow = getattr(importlib.import_module(f"flows.{name}"), name)
-    with temporary_settings({PREFECT_API_URL: prefect_server, PREFECT_LOGGING_TO_API_ENABLED: False}):
-        state = flow([f"https://paper.example/a.txt?sig={SECRET}"], return_state=True)
-    with pytest.raises(ConfigError, match="has a query") as refused:
+    prefect = {
+        PREFECT_API_URL: prefect_server,
+        PREFECT_LOGGING_TO_API_ENABLED: True,
+        PREFECT_LOGGING_TO_API_BATCH_INTERVAL: 0.1,
+    }
+    with temporary_settings(prefect):
+        state = flow([path], return_state=True)
+        flow_run_id = str(state.state_details.flow_run_id)
+        logs: list[dict[str, Any]] = []
+        deadline = time.monotonic() + 60
+        while not any("Finished in state" in entry["message"] for entry in logs):
+            assert time.monotonic() < deadline, "Prefect's logs do not come"
+            logs = asked(prefect_server, "logs", {"logs": {"flow_run_id": {"any_": [flow_run_id]}}})
+    with pytest.raises(ConfigError, match=sentence) as refused:
         state.result()
     assert SECRET not in str(refused.value)
+    assert any(sentence in entry["message"] for entry in logs)
+    assert not [entry for entry in logs if SECRET in orjson.dumps(entry).decode()]
+    chosen = {"flow_runs": {"id": {"any_": [flow_run_id]}}}
+    [flow_run] = asked(prefect_server, "flow_runs", chosen)
+    assert flow_run.pop("parameters")["paths"] == [path]
+    assert SECRET not in orjson.dumps(flow_run).decode()
     with database.connect() as connection:
         assert connection.scalar(text("SELECT count(*) FROM runs")) == 0
+
+
+def asked(server: str, what: str, chosen: dict[str, Any]) -> list[dict[str, Any]]:
+    """What Prefect has of some kind."""
+    request = Request(f"{server}/{what}/filter", orjson.dumps(chosen), {"Content-Type": "application/json"})
+    with urlopen(request, timeout=30) as answer:
+        found: list[dict[str, Any]] = orjson.loads(answer.read())
+    return found

@@ -32,8 +32,12 @@ AHEAD = 8
 """How many objects are asked for before they are opened: a round trip costs more than a page's extraction."""
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
-_REMOTE = ("s3", "gs", "https", "http")
+_BUCKETS = ("s3", "gs")
+_REMOTE = (*_BUCKETS, "https", "http")
 _GLOB = re.compile(r"[*?[]")
+_QUERY = re.compile(r"[?#].*", re.DOTALL)
+_QUERY_BESIDE_GLOBS = re.compile(r"\?[\w.-]+=.*", re.DOTALL)
+"""In URIs of buckets a question mark alone stands for any character."""
 
 _queries: dict[str, str] = {}
 _ahead: dict[tuple[str, int], Future[Piece]] = {}
@@ -60,6 +64,19 @@ def name_of(uri: str) -> str:
     if scheme == "file":
         return str(path_of(uri))
     return "/" + (rest if scheme in ("s3", "gs") else os.fsdecode(unquote_to_bytes(rest)))
+
+
+def shown(path: str) -> str:
+    """Return a path as it may be shown: of a URI neither its query nor what may be credentials."""
+    scheme = _SCHEME.match(path)
+    if scheme is None:
+        return path
+    in_bucket = scheme[1].lower() in _BUCKETS
+    rest = (_QUERY_BESIDE_GLOBS if in_bucket else _QUERY).sub("", path[scheme.end() :])
+    host, slash, name = rest.partition("/")
+    if "@" not in host and ":" in host and (in_bucket or "@" in name):
+        return f"{scheme[0]}…"  # a secret key that holds a slash
+    return f"{scheme[0]}{host.rpartition('@')[2]}{slash}{name}"
 
 
 def withhold_query(path: str) -> str:
@@ -228,25 +245,28 @@ def _check(uri: str) -> None:
     kind = scheme[1].lower() if scheme else ""
     if kind not in _REMOTE:
         raise ConfigError(f"{kind}:// is not known; name a path, or a URI with s3://, gs:// or https://.")
+    in_bucket = kind in _BUCKETS
     host, _, name = uri[len(kind) + 3 :].partition("/")
     if "[" in host and not re.fullmatch(r"\[[0-9A-Fa-f:.]+\](?::\d+)?", host):
-        raise ConfigError(f"{uri.partition('?')[0]} names no host.")
-    if "@" in host or (":" in host and kind in ("s3", "gs")):
+        raise ConfigError(f"{shown(uri)} names no host.")
+    if "@" in host or (":" in host and in_bucket):
         raise ConfigError(
             f"A {kind}:// URI must not hold credentials, which would be kept with its pages; "
             "leave them to the environment (AWS_PROFILE, GOOGLE_APPLICATION_CREDENTIALS, ~/.netrc …)."
         )
-    if not host or (kind in ("s3", "gs") and not re.fullmatch(r"[\w.-]+", host, re.ASCII)):
-        raise ConfigError(f"{uri} names no {'bucket' if kind in ('s3', 'gs') else 'host'}.")
-    if kind not in ("s3", "gs") and "?" in name:
+    if in_bucket and _QUERY_BESIDE_GLOBS.search(name):
+        raise ConfigError(f"{shown(uri)} has a query, which no {kind}:// URI has.")
+    if not host or (in_bucket and not re.fullmatch(r"[\w.-]+", host, re.ASCII)):
+        raise ConfigError(f"{shown(uri)} names no {'bucket' if in_bucket else 'host'}.")
+    if not in_bucket and "?" in name:
         raise ConfigError(
-            f"{uri.partition('?')[0]} has a query, which may be a secret and would be kept with the run; "
+            f"{shown(uri)} has a query, which may be a secret and would be kept with the run; "
             "it can be given at the command line only."
         )
     if {".", ".."} & set(name.split("/")):
-        raise ConfigError(f"{uri} has . or .. in its path; name what it leads to.")
+        raise ConfigError(f"{shown(uri)} has . or .. in its path; name what it leads to.")
     if kind == "http" and not re.fullmatch(r"(?:localhost|127\.0\.0\.1|\[::1\])(?::\d+)?", host):
-        raise ConfigError(f"{uri.partition('?')[0]} could be altered on its way; use https://.")
+        raise ConfigError(f"{shown(uri)} could be altered on its way; use https://.")
 
 
 def _store(uri: str) -> tuple[Store, str]:
