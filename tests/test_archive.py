@@ -53,12 +53,45 @@ def test_a_damaged_file_is_as_good_as_none(archive: Archive, tmp_path: Path, dam
     assert archive.get(digest) is None
 
 
+def test_more_than_is_ever_kept_is_not_unpacked(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tasks.archive._MOST_BYTES", 1000)
+    assert archive.get(archive.put(bytes(1000))) == bytes(1000)
+    assert archive.get(archive.put(bytes(1001))) is None
+
+
 def test_nobody_else_may_look(archive: Archive, tmp_path: Path) -> None:
     archive.put(b"news")
     archive.spool_stdin(io.BytesIO(b"{}\n"))
     directory = tmp_path / "home" / "archive"
     assert directory.stat().st_mode & 0o777 == 0o700
     assert {path.stat().st_mode & 0o077 for path in files(directory)} == {0}
+
+
+def test_until_it_is_whole_nobody_foresees_the_name_of_a_file(
+    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is made under that name, whatever lies there, and never opened."""
+    made: dict[str, int] = {}
+    moved: list[str] = []
+    opens, renames = os.open, os.rename
+
+    def note_open(path: str | Path, flags: int, *mode: int, **more: int) -> int:
+        made[str(path)] = flags
+        return opens(path, flags, *mode, **more)
+
+    def note_rename(source: Path, target: Path) -> None:
+        moved.append(str(source))
+        renames(source, target)
+
+    monkeypatch.setattr("os.open", note_open)
+    monkeypatch.setattr("os.rename", note_rename)
+    for _ in range(2):
+        archive.put(b"news")
+        archive.spool_stdin(io.BytesIO(b"{}\n"))
+        for path in files(tmp_path):
+            path.unlink()
+    assert len(set(moved)) == len(moved) == 4
+    assert all(made[name] & os.O_EXCL for name in moved)
 
 
 def test_writers_do_not_disturb_each_other(archive: Archive, tmp_path: Path) -> None:

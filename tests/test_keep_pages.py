@@ -15,7 +15,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
+from stat import S_ISREG
 
 import pytest
 from captures import empty
@@ -27,6 +29,7 @@ from sqlalchemy import Engine, text
 
 from schemas.errors import ConfigError, KeepError, LoadError
 from schemas.records import Batch, Extraction, Limits, Page, PassedOver, Selection
+from tasks.archive import Archive
 from tasks.batch import extract_batch
 from tasks.extract import EXTRACTOR_VERSION, extract_page
 from tasks.keep import STATED_CHARACTERS, Keeper, KeptAt, Published, Spool, pack_page, read_kept, unpack_page
@@ -239,6 +242,46 @@ def test_nobody_else_may_look(tmp_path: Path) -> None:
         made = list(tmp_path.rglob("*"))
         assert len(made) > 5
         assert {path.stat().st_mode & 0o077 for path in made} == {0}
+
+
+def keep(place: Path) -> None:
+    with keeping(place) as keeper:
+        published(keeper, HOSTILE[:2])
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        pytest.param(keep, id="kept pages"),
+        pytest.param(lambda place: Archive(place).put(b"news"), id="archive"),
+        pytest.param(lambda place: Archive(place).spool_stdin(BytesIO(b"{}\n")), id="standard input"),
+    ],
+)
+def test_nothing_has_its_name_before_it_is_on_disk(
+    write: Callable[[Path], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All bytes of the file, then its name, then the name in its directory."""
+    done: list[tuple[str, int, int]] = []
+    syncs, renames = os.fsync, os.rename
+
+    def note(what: str, about: os.stat_result) -> None:
+        done.append((what, about.st_ino, about.st_size if S_ISREG(about.st_mode) else 0))
+
+    def note_sync(descriptor: int) -> None:
+        syncs(descriptor)
+        note("synced", os.fstat(descriptor))
+
+    def note_rename(source: Path, target: Path) -> None:
+        note("named", source.stat())
+        renames(source, target)
+        note("to sync", target.parent.stat())
+
+    monkeypatch.setattr("os.fsync", note_sync)
+    monkeypatch.setattr("os.rename", note_rename)
+    write(tmp_path / "kept")
+    [named] = [number for number, (what, _, _) in enumerate(done) if what == "named"]
+    assert ("synced", *done[named][1:]) in done[:named]
+    assert ("synced", *done[named + 1][1:]) in done[named:]
 
 
 def test_names_sort_and_never_meet(tmp_path: Path) -> None:

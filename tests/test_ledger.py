@@ -11,7 +11,7 @@ import pytest
 from captures import extracted, of, rows
 from click.testing import CliRunner
 from runs import enter_run
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, event, text
 from sqlalchemy.exc import IntegrityError
 
 from flows.cli import broadsheet
@@ -153,6 +153,15 @@ def test_a_run_is_alive_from_the_moment_it_can_be_seen(database: Engine, setting
             judge()
             assert judged == []
             assert rows(database, "SELECT id, state FROM runs") == [(run_id, "running")]
+
+
+def test_a_server_that_ends_idle_sessions_leaves_a_run_its_lock(database: Engine, settings: Settings) -> None:
+    with database.begin() as connection:
+        here = connection.scalar(text("SELECT current_database()"))
+        connection.execute(text(f"ALTER DATABASE {here} SET idle_session_timeout = '50ms'"))
+    with open_database(settings) as its_own, under_way(its_own, "aa01"):
+        time.sleep(0.2)
+        assert dead_runs(database) == set()
 
 
 def test_a_run_that_ends_while_it_is_judged_keeps_its_end(database: Engine, settings: Settings) -> None:
