@@ -34,6 +34,11 @@ START_SECONDS = 60.0
 GRACE_SECONDS = 5.0
 START_ATTEMPTS = 3
 COMPLAINT_BYTES = 2000
+WITHHELD = ("BROADSHEET_", "PREFECT_", "PG")
+"""How variables begin that workers do not get: they need neither database nor Prefect, nor the keys to them.
+
+Those to the stores of inputs they need.
+"""
 KEPT_BYTES = 64 * 1024 * 1024
 """Bytes of rejected pages that travel with one batch; later ones are known by their origin only."""
 
@@ -186,6 +191,7 @@ class _Worker:
                 stdout=self._errors,
                 stderr=self._errors,
                 pass_fds=[far_end.fileno()],
+                env={name: value for name, value in os.environ.items() if not name.startswith(WITHHELD)},
             )
         self._ready = False
 

@@ -21,7 +21,7 @@ from tasks.ledger import finish_dead_runs
 from tasks.load import load_batch
 from tasks.maintain import maintain
 from tasks.postgres.database import open_database
-from tasks.postgres.roles import Duty, grant
+from tasks.postgres.roles import DELETES, INSERTS, UPDATES, Duty, grant
 from tasks.settle import settle
 
 ROLES: dict[Duty, str] = {"loader": "news loader", "reader": "Analyst"}
@@ -100,6 +100,55 @@ def test_a_loader_reads_stored_pages_again(owned: Engine, entered: dict[Duty, En
         assert rows(owned, f"SELECT count(*) FROM {table}") == [(0,)], table
 
 
+RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER")
+
+
+def rights(owned: Engine, duty: Duty) -> set[tuple[str, str]]:
+    """Every (relation, right) that a role has by PostgreSQL's own account; columns and sequences, too."""
+    role = {"role": ROLES[duty], "rights": list(RIGHTS)}
+    with owned.connect() as connection:
+        found = connection.execute(
+            text("""
+                SELECT c.relname, p.name FROM pg_class c, unnest(CAST(:rights AS text[])) AS p (name)
+                WHERE c.relnamespace = 'broadsheet'::regnamespace
+                  AND CASE
+                      WHEN c.relkind IN ('r', 'p', 'v') THEN has_table_privilege(:role, c.oid, p.name)
+                        OR p.name <> ALL ('{DELETE,TRUNCATE,TRIGGER}')
+                           AND has_any_column_privilege(:role, c.oid, p.name)
+                      WHEN c.relkind = 'S' AND p.name IN ('SELECT', 'UPDATE')
+                      THEN has_sequence_privilege(:role, c.oid, p.name || ',USAGE')
+                  END
+                """),
+            role,
+        )
+        return {(name, right) for name, right in found}
+
+
+def test_roles_have_the_rights_that_are_declared(owned: Engine) -> None:
+    relations = {
+        name
+        for (name,) in rows(
+            owned,
+            "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p', 'v')"
+            " AND relnamespace = 'broadsheet'::regnamespace",
+        )
+    }
+    reading = {(name, "SELECT") for name in relations}
+    declared = {"INSERT": INSERTS, "UPDATE": UPDATES, "DELETE": DELETES}
+    writing = {(table, right) for right, tables in declared.items() for table in tables}
+    assert rights(owned, "reader") == reading
+    assert rights(owned, "loader") == reading | writing | {("pages_id_seq", "SELECT")}
+    assert {table for table, _ in writing} <= relations - {"alembic_version"}
+
+
+def test_a_loader_that_becomes_a_reader_writes_no_more(owned: Engine, entered: dict[Duty, Engine]) -> None:
+    grant(owned, "broadsheet", "reader", ROLES["loader"])
+    execute(owned, "CREATE TABLE broadsheet.later (id int)")
+    assert rights(owned, "loader") == rights(owned, "reader")
+    for statement in NOT_READING:
+        assert_refused(entered["loader"], statement)
+
+
 NOT_LOADING = (
     "CREATE TABLE broadsheet.mine (id int)",
     "CREATE SCHEMA mine",
@@ -109,6 +158,8 @@ NOT_LOADING = (
     "DELETE FROM pages",
     "DELETE FROM runs",
     "DELETE FROM quarantine",
+    "UPDATE article_versions SET body = 'mine'",
+    "UPDATE kept_files SET uri = 'mine'",
     "UPDATE alembic_version SET version_num = 'mine'",
     "SELECT rolpassword FROM pg_authid",
     "COPY pages TO '/tmp/mine'",
@@ -159,10 +210,10 @@ def test_a_reader_reads_everything(owned: Engine, entered: dict[Duty, Engine]) -
         rows(entered["reader"], f"SELECT * FROM {name} LIMIT 1")
 
 
-def test_tables_of_later_migrations_are_covered(owned: Engine, entered: dict[Duty, Engine]) -> None:
+def test_tables_of_later_migrations_are_read(owned: Engine, entered: dict[Duty, Engine]) -> None:
     execute(owned, "CREATE TABLE broadsheet.later (id int)")
-    execute(entered["loader"], "INSERT INTO later VALUES (1)")
-    assert rows(entered["reader"], "SELECT id FROM later") == [(1,)]
+    assert [rows(engine, "SELECT id FROM later") for engine in entered.values()] == [[], []]
+    assert_refused(entered["loader"], "INSERT INTO later VALUES (1)")
 
 
 def test_a_loader_needs_partitions_that_the_owner_makes(owned: Engine, entered: dict[Duty, Engine]) -> None:
@@ -178,3 +229,8 @@ def test_a_loader_needs_partitions_that_the_owner_makes(owned: Engine, entered: 
 def test_unknown_roles_are_refused(database: Engine) -> None:
     with pytest.raises(ConfigError, match='There is no role nobody"s in the database'):
         grant(database, "broadsheet", "loader", 'nobody"s')
+
+
+def test_the_owner_keeps_its_rights(database: Engine) -> None:
+    with pytest.raises(ConfigError, match="owns the tables"):
+        grant(database, "broadsheet", "reader", "broadsheet")

@@ -28,9 +28,10 @@ from sqlalchemy.exc import ProgrammingError
 from flows.cli import broadsheet as cli
 from flows.render import markdown, plain
 from flows.summary import quarantine_rows
-from schemas.records import Headline, Rejection
+from schemas.records import Headline, Limits, Rejection
 from schemas.settings import Settings
 from tasks.extract import extract_page
+from tasks.pool import ExtractionPool
 from tasks.postgres.quarantine import Chosen, count_quarantine
 from tasks.settle import settle
 
@@ -314,6 +315,21 @@ def test_the_table_of_quarantined_pages_holds_no_markup(database: Engine) -> Non
         for cell in row.values():
             inline = MarkdownIt("commonmark").parseInline(cell)[0]
             assert {child.type for child in inline.children or []} <= {"text", "text_special"}, cell
+
+
+# --- workers ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc")
+def test_workers_are_not_given_the_keys_of_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("BROADSHEET_DATABASE_URL", "PGPASSWORD", "PREFECT_API_KEY", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, PASSWORD)
+    before = descendants(os.getpid())
+    with ExtractionPool(1, Limits()):
+        (worker,) = descendants(os.getpid()) - before
+        given = Path(f"/proc/{worker}/environ").read_text().split("\0")
+    names = [variable.partition("=")[0] for variable in given if PASSWORD in variable]
+    assert names == ["AWS_SECRET_ACCESS_KEY"], "the store of the inputs asks for that"
 
 
 # --- the network -------------------------------------------------------------------------------------
