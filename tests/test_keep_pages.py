@@ -17,7 +17,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
-from stat import S_ISREG
 
 import pytest
 from captures import empty
@@ -261,27 +260,24 @@ def test_nothing_has_its_name_before_it_is_on_disk(
     write: Callable[[Path], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All bytes of the file, then its name, then the name in its directory."""
-    done: list[tuple[str, int, int]] = []
+    synced: list[tuple[int, int]] = []
+    named: list[tuple[Path, int]] = []
     syncs, renames = os.fsync, os.rename
-
-    def note(what: str, about: os.stat_result) -> None:
-        done.append((what, about.st_ino, about.st_size if S_ISREG(about.st_mode) else 0))
 
     def note_sync(descriptor: int) -> None:
         syncs(descriptor)
-        note("synced", os.fstat(descriptor))
+        synced.append((os.fstat(descriptor).st_ino, os.fstat(descriptor).st_size))
 
     def note_rename(source: Path, target: Path) -> None:
-        note("named", source.stat())
         renames(source, target)
-        note("to sync", target.parent.stat())
+        named.append((target, len(synced)))
 
     monkeypatch.setattr("os.fsync", note_sync)
     monkeypatch.setattr("os.rename", note_rename)
     write(tmp_path / "kept")
-    [named] = [number for number, (what, _, _) in enumerate(done) if what == "named"]
-    assert ("synced", *done[named][1:]) in done[:named]
-    assert ("synced", *done[named + 1][1:]) in done[named:]
+    [(path, before)] = named
+    assert (path.stat().st_ino, path.stat().st_size) in synced[:before]
+    assert path.parent.stat().st_ino in [inode for inode, _ in synced[before:]]
 
 
 def test_names_sort_and_never_meet(tmp_path: Path) -> None:
