@@ -116,8 +116,9 @@ def grant(duty: Duty, role: str) -> None:
     """Let another database role load pages, or read what is loaded; nothing else.
 
     Run it as the owner of the tables, the role that runs db upgrade and maintain. A loader reads and writes
-    rows (ingest, backfill, quarantine) but makes and changes no table; a reader only reads. Covers the tables
-    of later versions, too. ROLE must exist.
+    rows (ingest, backfill, quarantine) but makes and changes no table; a reader only reads. What ROLE, which
+    must exist, was granted before is taken from it. Grant again after db upgrade: it may only read the tables
+    that this adds.
 
     \b
     Examples:

@@ -1,7 +1,8 @@
 """Load one batch in one transaction: COPY into staging tables, then few statements over whole sets.
 
 Loaders may run side by side. Each takes its locks in the same order (sources, articles, pages, texts,
-quarantine, kept pages, parts; each sorted by key), so they wait for each other and never deadlock.
+quarantine, kept pages, parts; each sorted by key), so they wait for each other and never deadlock;
+one that looks for pages that are refused takes them piece by piece, and may have to try again.
 """
 
 from __future__ import annotations
