@@ -5,9 +5,9 @@
 
 The runs report to a real Prefect server and load into a real PostgreSQL, each into a database of its own,
 every second one into a database that has the first half of the pages already. The moment is drawn from the
-whole length of a clean run: start-up, planning, loading, settling, finishing. Databases are compared by every
-column of every table, with natural keys in the place of identity keys (`tests/content.py`). Exits 1 at any
-difference.
+time in which a run is at work by its ledger: planning, loading, settling, finishing; of every third run that
+is killed or stopped from its whole length, start-up included. Databases are compared by every column of every
+table, with natural keys in the place of identity keys (`tests/content.py`). Exits 1 at any difference.
 
 Prefect's server is the one at PREFECT_API_URL, PostgreSQL that of BROADSHEET_DATABASE_URL (a role that may
 create databases), else both are started here; killing PostgreSQL itself needs the latter.
@@ -77,8 +77,9 @@ SUMS_OF_TWO = ("loaded", "updated_or_duplicate", "non_article", "sightings")
 """What does not count twice when two runs read the same."""
 ORIGINS = ("pages.origin_uri", "pages.origin_record")
 """Of a page that several inputs hold, the first one met: checked by itself."""
-ENDED = {"Completed", "Partial", "Cancelled", "Crashed", "Failed"}
-"""Names of Prefect's states for a run that is over."""
+ENDED_WELL = {"Completed", "Partial"}
+ENDED = ENDED_WELL | {"Cancelled", "Crashed", "Failed"}
+"""Names of Prefect's states for a run that is over; the ledger's are the same, in small letters."""
 TRIES = ("quarantine.attempts",)
 """Two runs that read the same try it twice."""
 
@@ -128,19 +129,10 @@ class Start:
     runs: int = 0
     """Runs that are in the database already."""
     seconds: float = 0.0
-    workers_from: float = 0.0
-    workers_until: float = 0.0
-
-    def while_it_works(self, chance: random.Random) -> float:
-        """A moment between the first sight of its workers and the last."""
-        return chance.uniform(self.workers_from, self.workers_until)
-
-    def was_faster(self, run: Ingest) -> None:
-        """Draw earlier moments from now on: a run that has ended just now took less time."""
-        share = min(1.0, (time.monotonic() - run.begun) / self.seconds)
-        self.seconds *= share
-        self.workers_from *= share
-        self.workers_until *= share
+    at_work: float = 0.0
+    """Seconds from its entry in the ledger to its end there."""
+    extracting: float = 0.0
+    """Seconds from its entry in the ledger to the last sight of its workers."""
 
 
 # --- processes --------------------------------------------------------------------------------------------
@@ -150,7 +142,7 @@ class Ingest:
     """A running `broadsheet ingest`; all its processes carry a mark in their environment."""
 
     def __init__(self, landing_zone: Sequence[Path], environment: Mapping[str, str]) -> None:
-        self._mark = f"BROADSHEET_TRIAL={os.getpid()}-{next(_trials)}"
+        self._mark = f"KILL_RUNS_TRIAL={os.getpid()}-{next(_trials)}"
         name, _, value = self._mark.partition("=")
         self._output = tempfile.TemporaryFile()  # noqa: SIM115  lives as long as this
         self.begun = time.monotonic()
@@ -358,14 +350,8 @@ class Harness:
             database, home = self._server.copy(start.database), self._copied(start.home)
             run = Ingest(self.landing_zone, self._environment(database, home))
             runs.append((start, run, database, home))
-        while any(run.process.poll() is None for _, run, _, _ in runs):
-            for start, run, _, _ in runs:
-                if run.process.poll() is None:
-                    start.seconds = time.monotonic() - run.begun
-                    if run.workers():
-                        start.workers_from = start.workers_from or start.seconds
-                        start.workers_until = start.seconds
-            time.sleep(0.05)
+        with ThreadPoolExecutor(len(runs)) as threads:
+            list(threads.map(lambda each: self._time(*each[:3]), runs))
         for _, run, database, home in runs:
             if run is runs[0][1]:
                 self._refer_to(database, home, run)
@@ -375,6 +361,18 @@ class Harness:
                 found = "\n".join(trial.faults[:DIFFERENCES_SHOWN])
                 raise SystemExit(f"Clean runs disagree, or load nothing: {run.said()}\n{found}")
             self._server.drop(database)
+
+    def _time(self, start: Start, run: Ingest, database: str) -> None:
+        """See how long a run takes."""
+        entered = self._until_at_work(run, database)
+        with self._engine(database) as engine:
+            while run.process.poll() is None:
+                if _newest_is_running(engine):
+                    start.at_work = time.monotonic() - entered
+                    if run.workers():
+                        start.extracting = start.at_work
+                time.sleep(0.05)
+        start.seconds = time.monotonic() - run.begun
 
     def _refer_to(self, database: str, home: Path, run: Ingest) -> None:
         """Compare with this database from now on."""
@@ -425,7 +423,7 @@ class Harness:
     ) -> None:
         environment = self._environment(database, home)
         run = Ingest(self.landing_zone, environment)
-        if not self._reached(run, chance.random() * start.seconds, start):
+        if not self._reached(trial, run, chance, database, start):
             return
         run.process.kill()
         killed = time.monotonic()
@@ -463,19 +461,13 @@ class Harness:
         self, trial: Trial, chance: random.Random, start: Start, database: str, home: Path
     ) -> None:
         run = Ingest(self.landing_zone, self._environment(database, home))
-        wait = chance.random() * (start.workers_until - start.workers_from)
-        first_seen = 0.0
-        while run.process.poll() is None:
-            workers, now = run.workers(), time.monotonic()
-            if workers and now - (first_seen := first_seen or now) >= wait:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(chance.choice(workers), signal.SIGKILL)
-                    trial.stage = self._stage(database, start)
-                break
-            if first_seen and not workers:  # it works for a shorter time than the clean run
-                start.workers_until = start.workers_from + now - first_seen
-                break
-            time.sleep(0.02)
+        entered = self._until_at_work(run, database)
+        if run.sleep_until(entered - run.begun + chance.random() * start.extracting) and run.workers():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(chance.choice(run.workers()), signal.SIGKILL)
+                trial.stage = self._stage(database, start)
+        else:
+            start.extracting = min(start.extracting, time.monotonic() - entered)
         run.wait()
         self._check_gone(trial, run, time.monotonic())
         self._compare(trial, database, home, run)
@@ -483,7 +475,7 @@ class Harness:
     def stop(self, trial: Trial, chance: random.Random, start: Start, database: str, home: Path) -> None:
         environment = self._environment(database, home)
         run = Ingest(self.landing_zone, environment)
-        if not self._reached(run, chance.random() * start.seconds, start):
+        if not self._reached(trial, run, chance, database, start):
             return
         run.process.terminate()
         asked = time.monotonic()
@@ -507,7 +499,7 @@ class Harness:
         self, trial: Trial, chance: random.Random, start: Start, database: str, home: Path
     ) -> None:
         run = Ingest(self.landing_zone, self._environment(database, home))
-        if not self._reached(run, start.while_it_works(chance), start):  # before, it has no database to lose
+        if not self._reached_at_work(run, chance, database, start):  # before, it has no database to lose
             return
         trial.stage = self._stage(database, start)
         self._server.kill_and_restart(pause=chance.uniform(0.5, 3))
@@ -518,7 +510,7 @@ class Harness:
         self, trial: Trial, chance: random.Random, start: Start, database: str, home: Path
     ) -> None:
         run = Ingest(self.landing_zone, self._environment(database, home))
-        if not self._reached(run, start.while_it_works(chance), start):
+        if not self._reached_at_work(run, chance, database, start):
             return
         trial.stage = self._stage(database, start)
         for _ in range(chance.randint(1, 4)):
@@ -540,12 +532,28 @@ class Harness:
 
     # --- what came of it
 
-    def _reached(self, run: Ingest, moment: float, start: Start) -> bool:
-        """Wait for a moment of a run; False when the run is over before it."""
-        if run.sleep_until(moment):
+    def _reached(self, trial: Trial, run: Ingest, chance: random.Random, database: str, start: Start) -> bool:
+        """Wait for a moment at which the run is at work, or for any; False when it is over before."""
+        if trial.number % 3 < 2:
+            return self._reached_at_work(run, chance, database, start)
+        if run.sleep_until(chance.random() * start.seconds):
             return True
-        start.was_faster(run)
+        start.seconds = min(start.seconds, time.monotonic() - run.begun)
         return False
+
+    def _reached_at_work(self, run: Ingest, chance: random.Random, database: str, start: Start) -> bool:
+        entered = self._until_at_work(run, database)
+        if run.sleep_until(entered - run.begun + chance.random() * start.at_work):
+            return True
+        start.at_work = min(start.at_work, time.monotonic() - entered)
+        return False
+
+    def _until_at_work(self, run: Ingest, database: str) -> float:
+        """Wait until the run has entered itself in the ledger, or is over; that moment."""
+        with self._engine(database) as engine:
+            while run.process.poll() is None and not _newest_is_running(engine):
+                time.sleep(0.02)
+        return time.monotonic()
 
     def _run_until_done(self, trial: Trial, environment: Mapping[str, str]) -> Ingest:
         while True:
@@ -596,6 +604,10 @@ class Harness:
             states = prefect_states(self._prefect, list(trial.flow_runs))
             if unended := states.keys() - ENDED:
                 faults.append(f"Prefect still calls runs that are over {sorted(unended)}")
+            if read_twice:  # nobody disturbed any of them
+                called = {*states, *map(str.capitalize, trial.flow_runs.values())}
+                if called - ENDED_WELL:
+                    faults.append(f"runs that went through are called {sorted(called - ENDED_WELL)}")
         if (archived := _archived(home)) != self.archive:
             faults.append(f"the archive differs in {sorted(archived ^ self.archive)}")
 
@@ -686,6 +698,11 @@ def _sums(engine: Engine) -> dict[str, int]:
         return {
             name: int(number or 0) for name, number in connection.execute(text(SUMS)).one()._mapping.items()
         }
+
+
+def _newest_is_running(engine: Engine) -> bool:
+    with engine.connect() as connection:
+        return connection.scalar(text("SELECT state FROM runs ORDER BY id DESC LIMIT 1")) == "running"
 
 
 def _archived(home: Path) -> set[str]:

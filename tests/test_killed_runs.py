@@ -6,12 +6,15 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 COMMAND = Path(__file__).resolve().parent.parent / "benchmarks" / "kill_runs.py"
 SAMPLE = {"parents": 5, "workers": 5, "stops": 1, "restarts": 1, "cuts": 1, "pairs": 1, "alone": 0}
+AT_WORK = ("planned", "loading", "settling", "finishing")
+"""Of a run that is entered in the ledger and has not ended there: most moments are drawn from then."""
 
 
 @pytest.mark.slow
@@ -33,3 +36,5 @@ def test_whatever_happens_to_a_run_the_database_equals_a_clean_one(
     trials = json.loads((tmp_path / "figures.json").read_text())["trials"]
     assert len(trials) == sum(SAMPLE.values())
     assert not any(trial["faults"] for trial in trials)
+    stages = Counter(trial["stage"] for trial in trials)
+    assert sum(stages[stage] for stage in AT_WORK) >= len(trials) / 2, f"too little is shown: {stages}"
