@@ -67,7 +67,7 @@ def open_database(
             parameters = _parameters(server.url)
         engine = patience.given_to(_engine(parameters, settings))
         stack.callback(engine.dispose)
-        _check_server(engine, parameters, display_url(settings))
+        _check_server(engine, display_url(settings))
         if migrate == "embedded":
             _check_revision(engine, settings)
         yield engine
@@ -173,15 +173,13 @@ def _engine(parameters: dict[str, str], settings: Settings) -> Engine:
     )
 
 
-def _check_server(engine: Engine, parameters: dict[str, str], shown: str) -> None:
+def _check_server(engine: Engine, shown: str) -> None:
     try:
         with engine.connect() as connection:
             info = _driver(connection.connection.driver_connection).info
             version, encoding = info.server_version // 10_000, info.parameter_status("server_encoding")
     except OperationalError as error:
         why = str(error.orig).strip().splitlines()[0].removeprefix("connection failed: ").rstrip(".")
-        if password := parameters.get("password"):
-            why = why.replace(password, "***")
         raise ConfigError(f"Cannot open {shown}: {why}.") from None
     if version < OLDEST_SERVER:
         raise ConfigError(
