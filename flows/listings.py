@@ -503,7 +503,7 @@ def status(runs: int, json_output: bool) -> None:
         if row.state in ("failed", "interrupted") and row.message:
             click.echo(f"Run {row.id} {row.state}: {plain(row.message)}")
     if found.unsettled and not any(row.state == "running" for row in listed):
-        click.echo(unsettled(found.unsettled), err=True)
+        click.echo(unsettled(found.unsettled))
 
 
 RUN_COLUMNS = (

@@ -201,7 +201,8 @@ def replay(
 def dismiss(entries: tuple[int, ...], everything: bool, json_output: bool, **options: Any) -> None:
     """Take pages that nobody will load off the list of those that wait.
 
-    They stay in the quarantine, as dismissed. One that fails again waits again; one that loads is resolved.
+    They stay in the quarantine, as dismissed. One that loads after all is resolved. A page that is read again
+    and fails again waits again; what could not be read of an input stays dismissed until the input changes.
 
     \b
     Examples:
@@ -217,10 +218,13 @@ def dismiss(entries: tuple[int, ...], everything: bool, json_output: bool, **opt
         raise click.UsageError("Say which pages: by ID, by an option such as --reason, or --all of them.")
     with database() as engine:
         ids = queries.dismiss(engine, meant)
+    if left := sorted(set(entries).difference(ids)):
+        why = "dismissed" if meant == queries.Chosen(meant.ids) else "dismissed, left out by an option,"
+        click.echo(f"Not dismissed: {queries.listed(left)} ({why} or loaded already).", err=True)
     if json_output:
         print_json({"dismissed": ids})
     elif ids:
         pages = "1 page" if len(ids) == 1 else f"{len(ids):,} pages"
         click.echo(f"Dismissed {pages}: {queries.listed(ids)}.")
-    else:
+    elif not entries:
         click.echo("Nothing that waits in the quarantine matches.", err=True)

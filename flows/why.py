@@ -50,8 +50,10 @@ _ID = re.compile("[1-9][0-9]{0,99}")
 def why(what: str, named: str | None, json_output: bool) -> None:
     """Say where something comes from: page, input and record, batch, run, extractor.
 
-    KIND is article, headline, page or quarantine, and needs an ID. Of a URL, in any spelling, all that is
-    known is said: captures of it, articles, quarantined pages, and sidebar headlines that lead there.
+    KIND is article, headline, page or quarantine, and needs an ID. Of a URL all that is known is said:
+    captures of it, articles, quarantined pages, and sidebar headlines that lead there. Tracking parameters,
+    fragment, and the order of the query make no other URL. One of which nothing is known is tried with the
+    other scheme, with and without "www." and the slash at the end, and what was found is said.
 
     \b
     Examples:
@@ -142,6 +144,8 @@ def _seen(name: str, found: Seen) -> Iterator[str]:
 
 def _url(found: UrlLineage) -> Iterator[str]:
     yield plain(found.url)
+    if found.url != found.asked:
+        yield f"Nothing is known of {plain(found.asked)}."
     if found.article_ids:
         yield "Articles: " + ", ".join(
             f"{each} (broadsheet why article {each})" for each in found.article_ids

@@ -210,7 +210,8 @@ def _look_up(uri: str) -> Iterator[Stored]:
     if isinstance(found, Iterator):
         return found
     if found is None:
-        raise ConfigError(f"{uri} does not exist.")
+        single = uri.lower().startswith("http") and ("*" in uri or uri.endswith("/"))
+        raise ConfigError(f"{uri} does not exist{': a web server has single files only' if single else ''}.")
     kind, _ = _format_named(uri, uri)
     if found.size is None and kind not in _PAGES:
         raise ConfigError(f"{uri} cannot be read in parts: its server does not say how long it is.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -108,8 +109,10 @@ def test_another_selection_is_other_work(database: Engine) -> None:
 def test_runs_whose_process_is_gone_are_finished(database: Engine, environment: dict[str, str]) -> None:
     dead = begin(database)
     load_batch(database, Batch(1), of(extracted(1)), run_id=dead, extractor="1")
-    told = CliRunner(env=environment).invoke(broadsheet, ["status"]).output
+    told = CliRunner(env=environment).invoke(broadsheet, ["status"]).stdout
     assert f"\nRun {dead} failed: Its process is gone.\n1 loaded batch waits to have headlines" in told
+    [shown] = json.loads(CliRunner(env=environment).invoke(broadsheet, ["status", "--json"]).stdout)["runs"]
+    assert (shown["state"], shown["read"], shown["loaded"], shown["skipped"]) == ("failed", 1, 1, 0)
     assert rows(database, "SELECT state FROM runs") == [("running",)], "to look changes nothing"
     with under_way(database, "aa01") as alive:
         assert dead_runs(database) == {dead}

@@ -514,6 +514,8 @@ def test_single_files_of_a_web_server_are_read_in_ranges(site: Site, monkeypatch
     page, empty = planned(f"{site.url}/p%20q.html", f"{site.url}/empty.txt")
     assert (page.input.uri, read([page])) == (f"{site.url}/p%20q.html", [html(7)])
     assert read([empty]) == [b""]
+    with pytest.raises(ConfigError, match="does not exist: a web server has single files only"):
+        planned(f"{site.url}/*.html")
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz", "a.html"])

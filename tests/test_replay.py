@@ -458,7 +458,8 @@ def test_the_commands_dismiss_and_read_by_other_names(
     assert "Say which pages: by ID" in said("dismiss", code=2)
     assert "--all goes with no ID" in said("dismiss", "--all", str(broken), code=2)
     assert said("dismiss", "--reason", "undecodable", "--all") == f"Dismissed 1 page: {broken}.\n"
-    assert "Nothing that waits in the quarantine matches." in said("dismiss", str(broken))
+    assert said("dismiss", str(broken)) == f"Not dismissed: {broken} (dismissed or loaded already).\n"
+    assert "Nothing that waits in the quarantine matches." in said("dismiss", "--reason", "undecodable")
     command = [
         str(Path(sys.executable).with_name("broadsheet")),
         "quarantine",

@@ -161,6 +161,13 @@ def test_a_url_is_found_in_any_spelling(why: Say, spelling: str) -> None:
     assert "(broadsheet why article" in why(spelling)
 
 
+@pytest.mark.parametrize("spelling", ["www.gazette.example/ferry/", "http://Gazette.example/ferry?utm_id=1"])
+def test_a_url_that_is_not_known_is_found_as_people_write_it(why: Say, spelling: str) -> None:
+    shown = json.loads(why(spelling, "--json"))
+    assert (shown["asked"], len(shown["captures"])) == (spelling, 4)
+    assert why(spelling).startswith(f"{shown['url']}\nNothing is known of {spelling}.\nArticles: ")
+
+
 @pytest.mark.parametrize("spelling", [LOST, "https://gazette.example/lost?a=1&b=2&utm_source=y"])
 def test_a_page_that_was_only_quarantined_is_found(why: Say, spelling: str) -> None:
     said = why(spelling)

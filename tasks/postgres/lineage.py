@@ -6,6 +6,7 @@ where no page states one.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, TypeVar
@@ -157,6 +158,8 @@ class UrlLineage:
     """All that is known of a URL, in whatever spelling."""
 
     url: str
+    asked: str
+    """The URL that was asked for: another spelling where nothing is known of that one."""
     article_ids: list[int]
     captures: list[Capture]
     quarantined: list[Entry]
@@ -210,17 +213,42 @@ def why_quarantined(engine: Engine, number: int) -> Entry | None:
 
 
 def why_url(engine: Engine, url: str) -> UrlLineage | None:
-    """All that is known of a URL in any spelling; None where that is nothing."""
-    asked = {"key": url_key(url)}
+    """All that is known of a URL, else of the first other way to write it of which anything is.
+
+    None where that is nothing. Without the scheme, with http for https, with or without `www.` and the slash
+    at the end it may be another page, so these are looked for only where it is not known itself.
+    """
     with engine.connect() as connection:
-        captures = _captures(connection, "p.url_key = :key", asked)
-        named = connection.scalars(text("SELECT id FROM articles WHERE key = :key"), asked)
-        articles = {*named, *(each.article_id for each in captures if each.article_id is not None)}
-        quarantined = _entries(connection, "q.url_key = :key", asked)
-        headlines = _shown(connection, _MENTIONS_OF_URL, asked, Mention)
-    if not (captures or articles or quarantined or headlines):
-        return None
-    return UrlLineage(url, sorted(articles), captures, quarantined, headlines)
+        for spelling in _spellings(url):
+            asked = {"key": url_key(spelling)}
+            captures = _captures(connection, "p.url_key = :key", asked)
+            named = connection.scalars(text("SELECT id FROM articles WHERE key = :key"), asked)
+            articles = {*named, *(each.article_id for each in captures if each.article_id is not None)}
+            quarantined = _entries(connection, "q.url_key = :key", asked)
+            headlines = _shown(connection, _MENTIONS_OF_URL, asked, Mention)
+            if captures or articles or quarantined or headlines:
+                return UrlLineage(spelling, url, sorted(articles), captures, quarantined, headlines)
+    return None
+
+
+def _spellings(url: str) -> list[str]:
+    """A URL, and the other ways in which people write it."""
+    written = _WEB.fullmatch(url.strip())
+    if written is None:
+        return [url]
+    host, path, query = written.groups()
+    path = path.rstrip("/")
+    others = (
+        f"{scheme}://{www}{host}{path}{slash}{query}"
+        for scheme in ("https", "http")
+        for www in ("", "www.")
+        for slash in (("", "/") if path else ("/",))
+    )
+    return list(dict.fromkeys([url, *others]))
+
+
+_WEB = re.compile(r"(?:(?:https?:)?//)?(?:www\.)?([^/?#\s]+)([^?#\s]*)(\S*)", re.IGNORECASE)
+"""A web address: host, path, and what follows it."""
 
 
 def _captures(connection: Connection, condition: str, asked: dict[str, Any]) -> list[Capture]:

@@ -200,7 +200,9 @@ def waiting_ids(engine: Engine, chosen: Chosen) -> list[int]:
 
 
 def dismiss(engine: Engine, chosen: Chosen) -> list[int]:
-    """Resolve entries that nobody will load; return their ids. A page that fails again opens its entry anew.
+    """Resolve entries that nobody will load; return their ids.
+
+    A page that is read again and fails opens its entry anew; an input does so only once it has changed.
 
     Raises:
         ConfigError: an id that is given names no entry at all.

@@ -11,17 +11,22 @@ from datetime import date, datetime
 from typing import Any, TypeVar
 
 from sqlalchemy import (
+    BigInteger,
     Connection,
     Engine,
     Executable,
     Select,
+    case,
+    cast,
     column,
     func,
     select,
     text,
+    true,
 )
 
 from schemas.errors import ConfigError
+from schemas.records import Counts
 from schemas.tables import (
     Article,
     ArticleVersion,
@@ -254,6 +259,7 @@ class RunRow:
     seconds: float | None
     """None while it runs, or if it was killed."""
     read: int
+    """This and the rest: of a run whose end is not entered, what its batches have done so far."""
     loaded: int
     updated: int
     unchanged: int
@@ -333,8 +339,21 @@ def count_unsettled(engine: Engine) -> int:
 
 
 def _runs(limit: int) -> Select[Any]:
-    columns = (getattr(Run, field.name) for field in fields(RunRow))
-    return select(*columns).order_by(Run.id.desc()).limit(limit)
+    # A run's own counts are entered at its end: until then those of its batches are added up.
+    under_way = Run.state == "running"
+    sums = [func.coalesce(func.sum(getattr(LoadedBatch, name)), 0).label(name) for name in _COUNTED]
+    so_far = select(*sums).where(under_way, LoadedBatch.run_id == Run.id).lateral()
+    columns = (
+        case((under_way, cast(so_far.c[name], BigInteger)), else_=getattr(Run, name)).label(name)
+        if name in _COUNTED
+        else getattr(Run, name)
+        for name in (field.name for field in fields(RunRow))
+    )
+    return select(*columns).join(so_far, true()).order_by(Run.id.desc()).limit(limit)
+
+
+_COUNTED = (*Counts().as_dict(), "ignored")
+"""What batches count, as runs do."""
 
 
 # --- rows to records ---------------------------------------------------------------------------------
