@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import click
 
-from flows.render import print_json, printable
+from flows.render import counted, print_json, printable
 from schemas.errors import BroadsheetError
 from schemas.records import Counts, RunReport
 from schemas.settings import Settings
@@ -37,7 +37,7 @@ MEANINGS = {
     "non_article": "listings, error pages, consent walls: kept with their headlines",
     "quarantined": "could not be read or processed: kept aside",
     "ignored": "records that are no page, or that the options leave out",
-    "skipped": "parts that are loaded already: not read again",
+    "skipped": "parts that are known already: not read again",
 }
 
 
@@ -118,13 +118,13 @@ def _live_line() -> Iterator[Watch]:
 
 def _plain_lines() -> Watch:
     pace = _Pace()
-    shown = time.monotonic()
+    shown = time.monotonic(), Counts(), 0
 
     def watch(counts: Counts, known: int) -> None:
         nonlocal shown
-        line = pace.line(counts, known)
-        if time.monotonic() - shown >= PLAIN_SECONDS:
-            shown = time.monotonic()
+        line, now = pace.line(counts, known), time.monotonic()
+        if now - shown[0] >= PLAIN_SECONDS and (counts, known) != shown[1:]:
+            shown = now, counts, known
             click.echo(line, err=True)
 
     return watch
@@ -142,9 +142,10 @@ class _Pace:
             self._first = now, counts.read
         seconds, pages = (now - self._first[0], counts.read - self._first[1]) if self._first else (0.0, 0)
         speed = f", {pages / seconds:,.0f} pages per second" if pages and seconds > 0 else ""
-        speed += f", {known:,} parts known" if known else ""
+        speed += f", {counted(known, 'part', 'parts')} known" if known else ""
         return (
-            f"{counts.read:,} pages read, {counts.loaded:,} new articles, "
+            f"{counted(counts.read, 'page', 'pages')} read, "
+            f"{counted(counts.loaded, 'new article', 'new articles')}, "
             f"{counts.quarantined:,} quarantined{speed}"
         )
 
@@ -156,14 +157,16 @@ def summary(report: RunReport) -> str:
     counts = report.counts.as_dict()
     read = counts.pop("read")
     command = _as_typed()
+    pages = counted(read, "page", "pages")
+    seen_again = counted(report.headlines_seen_again, "time", "times")
     lines = [
-        f"Run {report.run_id} {report.state}: {read:,} pages in {report.seconds:.1f} s, {_speed(report)}.",
+        f"Run {report.run_id} {report.state}: {pages} in {report.seconds:.1f} s, {_speed(report)}.",
         "",
         *(_outcome(word, count) for word, count in counts.items()),
         "",
         *(_outcome(word, getattr(report, word)) for word in ("ignored", "skipped")),
     ]
-    if report.quarantined_by_reason:
+    if report.quarantined_by_reason and not _dismissed(report):
         lines += ["", "Quarantined, and how to look at it:"]
         for reason, count in sorted(
             report.quarantined_by_reason.items(), key=lambda pair: (-pair[1], pair[0])
@@ -172,12 +175,30 @@ def summary(report: RunReport) -> str:
     lines += [
         "",
         f"Articles: {report.counts.loaded:,} new, {report.counts.updated:,} with newer text.",
-        f"Sidebar headlines: {report.headlines_new:,} new, seen again {report.headlines_seen_again:,} times.",
+        f"Sidebar headlines: {report.headlines_new:,} new, seen again {seen_again}.",
     ]
     if report.message and report.state != "failed":
         lines += ["", report.message]
-    lines += ["", f"Next: {command} {'quarantine' if report.state == 'failed' else 'articles'} list"]
+    lines += ["", f"Next: {_next(report, command)}"]
     return "\n".join(lines)
+
+
+def _next(report: RunReport, command: str) -> str:
+    """What to type after a run: where its pages are to be seen, or what brings it to its end."""
+    counts, again = report.counts, report.replayed
+    if again and again.failed and not again.loaded:
+        return f"{command} quarantine show {again.failed[0]}"
+    if counts.quarantined and (report.state == "failed" or counts.quarantined == counts.read):
+        return f"{command} quarantine list"
+    if report.state == "failed":
+        return "the same command again: it goes on from there"
+    return f"{command} articles list"
+
+
+def _dismissed(report: RunReport) -> bool:
+    """Whether all that failed was dismissed before and stays so: no list shows it."""
+    again = report.replayed
+    return bool(again and again.dismissed == again.failed)
 
 
 def _as_typed() -> str:
@@ -193,13 +214,13 @@ def _as_typed() -> str:
 def _nothing_new(report: RunReport) -> str:
     line = "Nothing new"
     if report.skipped:
-        parts = "1 part is" if report.skipped == 1 else f"{report.skipped:,} parts are"
+        parts = counted(report.skipped, "part is", "parts are")
         was = "was" if report.skipped == 1 else "were"
-        line += f": {parts} loaded already and {was} not read again"
+        line += f": {parts} known already and {was} not read again"
     elif not report.ignored and not report.unavailable:
         line += ": no pages found"
     if report.ignored:
-        line += f"; {report.ignored:,} records ignored"
+        line += f"; {counted(report.ignored, 'record', 'records')} ignored"
     return f"{line}. {report.message}".rstrip()
 
 

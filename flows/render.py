@@ -60,6 +60,11 @@ def plain(value: object) -> str:
     return " ".join(printable(str(value)).split())
 
 
+def counted(count: int, one: str, many: str) -> str:
+    """`1 entry`, `1,200 entries`."""
+    return f"1 {one}" if count == 1 else f"{count:,} {many}"
+
+
 def printable(text: str) -> str:
     """`text` without what could steer a terminal or turn its reading order; line breaks stay."""
     if text.isprintable():

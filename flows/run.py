@@ -24,7 +24,7 @@ from prefect.states import Crashed
 from pydantic_core import to_jsonable_python
 from sqlalchemy import Engine
 
-from flows.render import markdown
+from flows.render import counted, markdown
 from flows.signals import Terminated, end_soon
 from flows.summary import final_state, notes, quarantine_rows, rows, sentence
 from schemas.errors import StoreUnreachable, TransientLoadError
@@ -65,6 +65,7 @@ CUT_SECONDS, MARK_SECONDS = 0.5, 1.5
 
 _LOG = logging.getLogger("broadsheet")
 
+Loading = PrefectFuture[LoadReport | State[LoadReport]]
 Planned = Batch | Note | Retried | Unavailable | Barrier
 """What a plan yields: work, what there is beside it, what is tried again, what cannot be had again, and where
 planning must wait for the work before."""
@@ -121,10 +122,10 @@ def run(
         try:
             with (seen and seen.pool) or ExtractionPool(workers, Limits()) as pool:
 
-                def submit(batch: Batch) -> PrefectFuture[LoadReport]:
+                def submit(batch: Batch) -> Loading:
                     if keeper:
                         batch = replace(batch, keep=keeper.spool)
-                    work = BatchWork(batch, pool.submit(batch), engine, archive, keeper, run_id)
+                    work = BatchWork(batch, pool, engine, archive, keeper, run_id)
                     return load_batch_step.submit(batch.number, work)
 
                 progress = _Progress()
@@ -202,16 +203,16 @@ def _interrupted(engine: Engine, tally: _Tally, by: KeyboardInterrupt | Terminat
 
 def _in_flight(
     planned: Iterable[Planned],
-    submit: Callable[[Batch], PrefectFuture[LoadReport]],
+    submit: Callable[[Batch], Loading],
     tally: _Tally,
     workers: int,
     limit: int | None,
-) -> Iterator[PrefectFuture[LoadReport]]:
+) -> Iterator[Loading]:
     """Submit batches as room allows and yield each as it ends.
 
     With a limit they run one after another, so that what is left of it is known.
     """
-    ended: SimpleQueue[PrefectFuture[LoadReport]] = SimpleQueue()
+    ended: SimpleQueue[Loading] = SimpleQueue()
     room = workers + 2 if limit is None else 1
     for item in _until_unreachable(planned, tally):
         if isinstance(item, Skipped):
@@ -285,7 +286,7 @@ class _Tally:
         self._failures: list[str] = []
         self._started = time.monotonic()
 
-    def add(self, future: PrefectFuture[LoadReport]) -> None:
+    def add(self, future: Loading) -> None:
         """Count a batch that has ended.
 
         Raises:
@@ -408,8 +409,12 @@ class _Progress:
         """Move it, unless that was done just now or is still being done."""
         if time.monotonic() - self._shown < ARTIFACT_SECONDS or self._telling.is_alive():
             return
-        description = f"{tally.counts.read:,} pages, {tally.ended} of {tally.submitted} batches so far"
-        self._move(100 * tally.ended / (tally.submitted + 1), description)
+        steps = tally.submitted + 1
+        pages = counted(tally.counts.read, "page", "pages")
+        self._move(
+            round(100 * tally.ended / steps, 1),
+            f"{pages}, {tally.ended} of {steps} steps so far: batches, then the headlines",
+        )
 
     def end(self) -> None:
         """Fill it."""

@@ -8,18 +8,23 @@ from collections.abc import Mapping, Sequence
 from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Completed, Failed
 
-from flows.render import markdown
+from flows.render import counted, markdown
 from schemas.records import Replayed, RunReport
 from tasks.postgres.quarantine import QuarantineCount, listed
 
 
 def sentence(report: RunReport) -> str:
-    """The counts an operator looks for, in one line."""
+    """What there is to say of the run, then the counts an operator looks for, in one line."""
     counts = report.counts.as_dict()
     read = counts.pop("read")
+    said = report.message.rstrip(".")
+    if report.state == "interrupted" and not read:
+        return f"{said} before a batch was loaded."
     outcomes = ", ".join(f"{count} {word.replace('_', '-')}" for word, count in counts.items())
-    done = f"{read} pages read: {outcomes}" if read else f"nothing new, {report.skipped} parts known"
-    return f"{report.message}; {done}" if report.message else done
+    nothing = "Nothing loaded" if report.state == "failed" else "Nothing new"
+    known = f"{nothing}, {counted(report.skipped, 'part', 'parts')} known."
+    done = f"{counted(read, 'page', 'pages')} read: {outcomes}." if read else known
+    return f"{said}. {done}" if said else done
 
 
 def final_state(report: RunReport) -> State[None]:
@@ -37,7 +42,7 @@ def rows(report: RunReport) -> list[dict[str, str]]:
     counts = report.counts.as_dict()
     read = counts["read"]
     table = [
-        {"pages": word, "count": f"{count:,}", "share": f"{count / read:.1%}" if read else ""}
+        {"what": word, "count": f"{count:,}", "share": f"{count / read:.1%}" if read else ""}
         for word, count in counts.items()
     ]
     beside = {
@@ -49,9 +54,9 @@ def rows(report: RunReport) -> list[dict[str, str]]:
         "sidebar headlines, seen again": report.headlines_seen_again,
         "sightings": report.sightings,
     }
-    table += [{"pages": word, "count": f"{count:,}", "share": ""} for word, count in beside.items()]
+    table += [{"what": word, "count": f"{count:,}", "share": ""} for word, count in beside.items()]
     speed = report.counts.read / report.seconds if report.seconds else 0.0
-    table.append({"pages": "read a second", "count": f"{speed:,.1f}", "share": ""})
+    table.append({"what": "read a second", "count": f"{speed:,.1f}", "share": ""})
     return table
 
 
@@ -102,9 +107,11 @@ def notes(
     if again:
         said.append(_replayed(again, gone, "the run failed" if failed else "behind the limit, or left out"))
     if unavailable:
-        said.append(f"{unavailable:,} pages are unavailable: their bytes are gone.")
+        pages = counted(unavailable, "page is", "pages are")
+        said.append(f"{pages} unavailable: the bytes are gone.")
     if unmatched:
-        said.append(f"{unmatched:,} inputs say nothing by the path pattern: it does not match them.")
+        inputs = counted(unmatched, "input says", "inputs say")
+        said.append(f"{inputs} nothing by the path pattern, which does not match.")
     if passed_over:
         said.append(_passed_over(passed_over))
     if misdated:
@@ -116,24 +123,27 @@ def notes(
             "those with equal bytes, URL and fetch time share one."
         )
     if waiting:
-        wait = "1 page waits" if waiting == 1 else f"{waiting:,} pages wait"
+        wait = counted(waiting, "page waits", "pages wait")
         said.append(f"{wait} in quarantine: broadsheet quarantine list.")
     return " ".join(said)
 
 
-def counted(count: int, one: str, many: str) -> str:
-    """`1 entry`, `1,200 entries`."""
-    return f"1 {one}" if count == 1 else f"{count:,} {many}"
-
-
 def _replayed(again: Replayed, gone: Mapping[int, str], why_waiting: str) -> str:
     """What became of quarantined entries that were tried again, with their ids."""
-    outcomes: dict[str, list[int]] = {"loaded": [*again.loaded], "failed again": [*again.failed]}
+    outcomes: dict[str, list[int]] = {
+        "loaded": [*again.loaded],
+        "failed again": sorted({*again.failed}.difference(again.dismissed)),
+        "failed again, dismissed as before": [*again.dismissed],
+    }
     for number in again.unavailable:
         outcomes.setdefault(gone[number], []).append(number)
     outcomes[f"not tried, {why_waiting}"] = [*again.waiting]
+    tried = sum(map(len, outcomes.values()))
+    if tried == 1:
+        [(word, number)] = [(word, ids[0]) for word, ids in outcomes.items() if ids]
+        return f"Quarantined entry {number}: {word}."
     said = [f"{len(ids):,} {word} ({listed(ids)})" for word, ids in outcomes.items() if ids]
-    return f"Of {sum(map(len, outcomes.values())):,} quarantined entries {', '.join(said)}."
+    return f"Of {tried:,} quarantined entries {', '.join(said)}."
 
 
 def _passed_over(counts: Mapping[str, int]) -> str:
@@ -146,8 +156,7 @@ def _passed_over(counts: Mapping[str, int]) -> str:
         said.append(f"{kinds.total():,} of unknown kind ({', '.join(shown)}{more})")
     words = sorted(counts.keys() - kinds.keys())
     said += [counted(counts[word], word, PLURALS.get(word, f"{word}s")) for word in words]
-    are = "1 entry is" if sum(counts.values()) == 1 else f"{sum(counts.values()):,} entries are"
-    return f"{are} no input: {', '.join(said)}."
+    return f"{counted(sum(counts.values()), 'entry is', 'entries are')} no input: {', '.join(said)}."
 
 
 KINDS_NAMED = 5

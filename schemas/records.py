@@ -388,6 +388,8 @@ class Replayed:
     loaded: tuple[int, ...] = ()
     failed: tuple[int, ...] = ()
     """Quarantined once more."""
+    dismissed: tuple[int, ...] = ()
+    """Those that failed and stay dismissed: an input that was dismissed and has not changed."""
     unavailable: tuple[int, ...] = ()
     """They gave no page to try: gone from archive and input alike, or as unreadable as before."""
     waiting: tuple[int, ...] = ()

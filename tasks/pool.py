@@ -24,7 +24,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
-from schemas.errors import BroadsheetError, PageError, PageOutOfMemory, PageTimeout, WorkerDied
+from schemas.errors import BroadsheetError, Interrupted, PageError, PageOutOfMemory, PageTimeout, WorkerDied
 from schemas.records import Batch, BatchResult, Ignored, Limits, Rejection
 from tasks.batch import Outcome, Place, batch_result, unread, unread_unit
 from tasks.limits import hard_seconds, out_of_memory
@@ -80,6 +80,10 @@ class ExtractionPool:
         self._threads.shutdown(cancel_futures=True)
         for worker in self._running:
             worker.close()
+
+    @property
+    def closed(self) -> bool:
+        return self._closed
 
     def submit(self, batch: Batch) -> Future[BatchResult]:
         """Start `extract_batch` as soon as a worker is free; there are never more workers than batches."""
@@ -164,7 +168,7 @@ class ExtractionPool:
     def _start(self) -> _Worker:
         """A worker more, for who holds the lock."""
         if self._closed:
-            raise WorkerUnusable("The worker pool is closed.")
+            raise Interrupted("The worker pool is closed.")
         worker = _Worker(self._limits)
         self._running.add(worker)
         return worker

@@ -5,20 +5,23 @@ They have no retries of Prefect's: its pauses cannot be interrupted. `patient` w
 
 from __future__ import annotations
 
-from concurrent.futures import Future
+from concurrent.futures import CancelledError
 from dataclasses import replace
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.states import Cancelled
 from sqlalchemy import Engine
 
-from schemas.errors import Interrupted
+from schemas.errors import Interrupted, TransientLoadError
 from schemas.records import Batch, BatchResult, LoadReport
 from tasks.archive import Archive
 from tasks.extract import EXTRACTOR_VERSION
 from tasks.keep import Keeper, Published
 from tasks.load import load_batch
 from tasks.maintain import MaintenanceReport, maintain
+from tasks.pool import ExtractionPool
 from tasks.postgres.kept import worth_keeping
 from tasks.postgres.patience import Patience, patient
 from tasks.settle import SettleReport, settle
@@ -30,14 +33,15 @@ class BatchWork:
     def __init__(
         self,
         batch: Batch,
-        extraction: Future[BatchResult],
+        pool: ExtractionPool,
         engine: Engine,
         archive: Archive,
         keeper: Keeper | None,
         run_id: int,
     ) -> None:
         self.batch = batch
-        self.extraction = extraction
+        self.pool = pool
+        self.extraction = pool.submit(batch)
         self.engine = engine
         self.archive = archive
         self.run_id = run_id
@@ -59,11 +63,21 @@ class BatchWork:
     task_run_name="batch-{number}",
     cache_policy=NO_CACHE,
 )
-def load_batch_step(number: int, work: BatchWork) -> LoadReport:
+def load_batch_step(number: int, work: BatchWork) -> LoadReport | State[LoadReport]:
     """Wait for the batch's extraction, keep the bytes of what it rejects, or of all its pages, load it.
 
-    When the database goes away it loads again; it does not extract again.
+    When the database goes away it loads again; it does not extract again. Cancelled, not failed, when it is
+    given up since the run is over.
     """
+    try:
+        return _keep_and_load(work)
+    except (CancelledError, Interrupted, TransientLoadError):
+        if not work.pool.closed:
+            raise
+        return Cancelled(message="The run is over; this batch is left to the next one.")
+
+
+def _keep_and_load(work: BatchWork) -> LoadReport:
     result = work.extraction.result()
     if Patience.of(work.engine).ended:
         raise Interrupted("The run ends; this batch is left to the next one.")

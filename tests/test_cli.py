@@ -24,7 +24,7 @@ from flows.cli import broadsheet, main
 from flows.progress import summary
 from flows.render import plain, table
 from schemas.errors import missing_extra
-from schemas.records import Counts, RunReport, Selection
+from schemas.records import Counts, Replayed, RunReport, Selection
 from tasks.postgres.embedded import use_embedded
 
 COMMAND = Path(sys.executable).with_name("broadsheet")
@@ -178,8 +178,26 @@ def test_a_summary_names_what_to_type_next() -> None:
     assert shown.index("--reason damaged") < shown.index("--reason timeout")
     assert "Sidebar headlines: 300 new, seen again 9,000 times." in shown
     assert shown.endswith("Next: broadsheet articles list")
-    failed = summary(replace(report, state="failed", message="too much"))
-    assert failed.endswith("Next: broadsheet quarantine list")
+    failed = replace(report, state="failed", message="too much")
+    assert summary(failed).endswith("Next: broadsheet quarantine list")
+    away = replace(failed, counts=Counts(), quarantined_by_reason={})
+    assert summary(away).endswith("Next: the same command again: it goes on from there")
+
+
+@pytest.mark.parametrize(
+    ("again", "shown", "following"),
+    [
+        (Replayed(failed=(2,)), "broadsheet quarantine list --reason damaged", "quarantine show 2"),
+        (Replayed(failed=(2,), dismissed=(2,)), "Articles: 0 new", "quarantine show 2"),
+        (Replayed(loaded=(1,), failed=(2,)), "broadsheet quarantine list --reason damaged", "articles list"),
+    ],
+)
+def test_a_summary_of_a_replay_leads_to_what_there_is(again: Replayed, shown: str, following: str) -> None:
+    counts = Counts(read=1 + len(again.loaded), loaded=len(again.loaded), quarantined=1)
+    report = RunReport(1, "partial", counts=counts, quarantined_by_reason={"damaged": 1}, replayed=again)
+    told = summary(report)
+    assert shown in told and told.endswith(f"Next: broadsheet {following}")
+    assert ("--reason damaged" in told) == (not again.dismissed)
 
 
 @pytest.mark.parametrize(
@@ -188,11 +206,11 @@ def test_a_summary_names_what_to_type_next() -> None:
         (RunReport(1, "completed"), "Nothing new: no pages found."),
         (
             RunReport(1, "completed", skipped=1),
-            "Nothing new: 1 part is loaded already and was not read again.",
+            "Nothing new: 1 part is known already and was not read again.",
         ),
         (
             RunReport(1, "completed", skipped=12, ignored=3),
-            "Nothing new: 12 parts are loaded already and were not read again; 3 records ignored.",
+            "Nothing new: 12 parts are known already and were not read again; 3 records ignored.",
         ),
         (
             RunReport(

@@ -146,7 +146,7 @@ def test_every_format_arrives_and_a_second_run_changes_nothing(tmp_path: Path, d
     assert (second.counts, second.skipped) == (Counts(), 5)
     assert "2 pages wait in quarantine: broadsheet quarantine list." in second.message
     assert (state.name, second.state) == ("Completed", "completed")
-    assert "nothing new" in str(state.message)
+    assert "Nothing new" in str(state.message)
     assert scalar(database, "SELECT count(*) FROM runs WHERE state <> 'running'") == 2
 
 
@@ -168,7 +168,7 @@ def test_what_prefect_shows(tmp_path: Path, database: Engine) -> None:
     shown = {artifact["key"]: artifact for artifact in artifacts}
     assert set(shown) == {"ingest-summary", "ingest-quarantine", "run-progress"} and len(artifacts) == 3
     assert float(shown["run-progress"]["data"]) == 100.0
-    rows = {row["pages"]: row["count"] for row in orjson.loads(shown["ingest-summary"]["data"])}
+    rows = {row["what"]: row["count"] for row in orjson.loads(shown["ingest-summary"]["data"])}
     assert (rows["read"], rows["loaded"], rows["quarantined: unknown_record"]) == ("4", "3", "1")
 
 

@@ -17,7 +17,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import orjson
 import psycopg
@@ -134,9 +134,31 @@ def one(database: Engine, statement: str) -> Any:
         return connection.execute(text(statement)).one()
 
 
-def prefect_state(server: str, flow_run_id: str) -> str:
+def prefect_run(server: str, flow_run_id: str) -> dict[str, Any]:
     with urlopen(f"{server}/flow_runs/{flow_run_id}", timeout=30) as answer:
-        return str(json.load(answer)["state_type"])
+        run: dict[str, Any] = json.load(answer)
+    return run
+
+
+def task_states(server: str, flow_run_id: str) -> list[str]:
+    """Those of a run's tasks, which the server hears of as events, when they are final."""
+    asked = Request(
+        f"{server}/task_runs/filter",
+        json.dumps({"flow_runs": {"id": {"any_": [flow_run_id]}}}).encode(),
+        {"Content-Type": "application/json"},
+    )
+
+    def states() -> list[str]:
+        with urlopen(asked, timeout=30) as answer:
+            found = [str(run["state_type"]) for run in json.load(answer)]
+        return found if {"CANCELLED", "FAILED", "COMPLETED", "CRASHED"} >= {*found} else []
+
+    found: list[str] = eventually(states, 20)
+    return found
+
+
+def prefect_state(server: str, flow_run_id: str) -> str:
+    return str(prefect_run(server, flow_run_id)["state_type"])
 
 
 @contextmanager
@@ -209,7 +231,7 @@ def test_the_batch_in_hand_is_finished(tmp_path: Path, environment: dict[str, st
 
 
 def test_a_page_that_hangs_does_not_delay_the_end(
-    tmp_path: Path, environment: dict[str, str], database: Engine
+    tmp_path: Path, environment: dict[str, str], database: Engine, prefect_server: str
 ) -> None:
     slow = tmp_path / "slow"
     slow.mkdir()
@@ -227,7 +249,11 @@ def test_a_page_that_hangs_does_not_delay_the_end(
         eventually((tmp_path / "begun").exists)
         _, err, seconds = told(process, signal.SIGTERM)
     assert (process.returncode, seconds < END_SECONDS) == (143, True), err
-    assert tuple(one(database, "SELECT state, read FROM runs")) == ("interrupted", 0)
+    state, read, flow_run_id = one(database, "SELECT state, read, flow_run_id FROM runs")
+    assert (state, read) == ("interrupted", 0)
+    run = prefect_run(prefect_server, flow_run_id)
+    assert run["state"]["message"] == "Interrupted by SIGTERM before a batch was loaded."
+    assert task_states(prefect_server, flow_run_id) == ["CANCELLED"], "a batch given up is no failure"
     with ingesting(pages, environment) as process:
         assert finished(process)["counts"]["loaded"] == 3
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from schemas.errors import Interrupted
 from schemas.records import Batch, BatchResult, Input, Limits, Page, Part
 from tasks.pool import ExtractionPool, WorkerUnusable
 
@@ -250,7 +251,7 @@ def test_leaving_the_pool_ends_workers_and_waiting_callers(faults: None) -> None
         time.sleep(1.0)
         [worker] = pool._running
     assert worker._process.returncode is not None
-    with pytest.raises(WorkerUnusable):
+    with pytest.raises(Interrupted):
         running.result(timeout=5)
 
 

@@ -817,8 +817,8 @@ def test_a_store_that_goes_silent_ends_the_run_and_the_next_one_goes_on(
 
     said = (
         r"s3://news stayed away: the store cannot be reached \(\w+\); "
-        "what was not read is left to the next run; "
-        "2 pages read: 1 loaded, .* 1 quarantined"
+        r"what was not read is left to the next run\. "
+        r"2 pages read: 1 loaded, .* 1 quarantined\."
     )
     assert broken.is_failed() and re.fullmatch(said, broken.message or ""), broken.message
     assert whole.is_completed() and "10 pages read: 10 loaded" in (whole.message or ""), whole.message

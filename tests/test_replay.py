@@ -158,8 +158,10 @@ def test_an_input_that_was_cut_is_read_on(tmp_path: Path, newsroom: Newsroom) ->
     [(number,)] = newsroom.entries("id")
     counts, outcome = newsroom.replay()
     assert (counts.quarantined, outcome) == (1, Replayed(failed=(number,))), "it is as it was"
+    this = Chosen(ids=tuple(dismiss(newsroom.engine, Chosen(ids=(number,)))))
+    assert newsroom.replay(this)[1] == Replayed(failed=(number,), dismissed=(number,))
     path.write_bytes(b"".join(members))
-    counts, outcome = newsroom.replay()
+    counts, outcome = newsroom.replay(this)
     assert (counts.loaded, outcome) == (2, Replayed(loaded=(number,)))
     assert newsroom.ingest(path) == Counts(), "all of it is known"
 
@@ -470,7 +472,7 @@ def test_the_commands_dismiss_and_read_by_other_names(
     done = subprocess.run(
         [*command, "--json"], env=environment, capture_output=True, text=True, timeout=180, check=True
     )
-    outcome = {"loaded": [named], "failed": [], "unavailable": [other], "waiting": []}
+    outcome = {"loaded": [named], "failed": [], "dismissed": [], "unavailable": [other], "waiting": []}
     assert orjson.loads(done.stdout)["replayed"] == outcome
     assert orjson.loads(said("dismiss", "--all", "--json")) == {"dismissed": [other]}
     assert "Nothing that waits" in said("replay")

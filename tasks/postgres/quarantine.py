@@ -225,6 +225,7 @@ def replayed(engine: Engine, ids: Sequence[int], run_id: int, unavailable: Colle
     entry = QuarantineEntry
     statement = select(entry.id, entry.resolution, entry.run_id).where(entry.id == func.any(list(ids)))
     loaded, failed, gone, waiting = list[int](), list[int](), list[int](), list[int]()
+    dismissed = list[int]()
     unavailable = frozenset(unavailable)
     with engine.connect() as connection:
         for number, resolution, last_run in connection.execute(statement.order_by(entry.id)):
@@ -232,9 +233,11 @@ def replayed(engine: Engine, ids: Sequence[int], run_id: int, unavailable: Colle
                 loaded.append(number)
             elif last_run == run_id:
                 failed.append(number)
+                if resolution == "dismissed":
+                    dismissed.append(number)
             else:
                 (gone if number in unavailable else waiting).append(number)
-    return Replayed(tuple(loaded), tuple(failed), tuple(gone), tuple(waiting))
+    return Replayed(tuple(loaded), tuple(failed), tuple(dismissed), tuple(gone), tuple(waiting))
 
 
 def listed(ids: Sequence[int]) -> str:
