@@ -247,7 +247,7 @@ def _spellings(url: str) -> list[str]:
     return list(dict.fromkeys([url, *others]))
 
 
-_WEB = re.compile(r"(?:(?:https?:)?//)?(?:www\.)?([^/?#\s]+)([^?#\s]*)(\S*)", re.IGNORECASE)
+_WEB = re.compile(r"(?:(?:https?:)?//)?(?:www\.)?([^/?#\s]++)([^?#\s]*+)(\S*+)", re.IGNORECASE)
 """A web address: host, path, and what follows it."""
 
 
