@@ -125,6 +125,8 @@ class Figures:
     world: dict[str, Any]
     tenths: list[Tenth] = field(default_factory=lambda: [Tenth() for _ in range(TENTHS)])
     settles: list[Settled] = field(default_factory=list)
+    bare: tuple[float, float | None] = (0.0, None)
+    """CPU milliseconds a page of this process and of the server's, for the rows of the last pages by COPY."""
     found: dict[str, int] = field(default_factory=dict)
     bytes: dict[str, int] = field(default_factory=dict)
     queries: dict[str, tuple[float, float]] = field(default_factory=dict)
@@ -230,6 +232,66 @@ def _megabytes() -> float:
     """The most memory that this process has had."""
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+
+
+# --- what the server cannot do without -----------------------------------------------------------------
+
+BARE_BATCHES = 20
+# ruff: noqa: S608  queries put together from these constants and the ids of batches
+_PAGES = "SELECT id FROM pages WHERE batch_id = {batch}"
+_LED = (
+    "SELECT a.id, a.text_digest FROM articles a JOIN pages p ON p.key = a.page_key WHERE p.batch_id = {batch}"
+)
+_ROWS_OF_BATCH = {
+    "pages": f"SELECT {{columns}} FROM pages WHERE id IN ({_PAGES})",
+    "articles": f"SELECT {{columns}} FROM articles WHERE (id, text_digest) IN ({_LED})",
+    "article_versions": f"""
+        SELECT {{columns}} FROM article_versions WHERE (article_id, text_digest) IN ({_LED})""",
+    "headline_sightings": f"SELECT {{columns}} FROM headline_sightings WHERE page_id IN ({_PAGES})",
+}
+_COLUMNS = """
+    SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute
+    WHERE attrelid = CAST(:table AS regclass) AND attnum > 0 AND NOT attisdropped AND attgenerated = ''"""
+
+
+def load_bare(engine: Engine, figures: Figures) -> None:
+    """Time what is least: the finished rows of the last batches by COPY into empty tables with all indexes.
+
+    Nothing is looked up, no text of a headline is added, and nothing is checked but unique keys.
+    """
+    clock, spent, server, pages = ServerClock(engine), 0.0, 0.0, 0
+    with engine.connect() as connection:
+        newest = connection.scalars(
+            text("SELECT id FROM batches WHERE read > 0 ORDER BY id DESC LIMIT :n"), {"n": BARE_BATCHES}
+        )
+        batches, rows = sorted(newest), []
+        driver: Any = connection.connection.driver_connection
+        for table, query in _ROWS_OF_BATCH.items():
+            columns = connection.scalar(text(_COLUMNS), {"table": table})
+            for batch in batches:
+                with driver.cursor() as cursor:
+                    wanted = query.format(columns=columns, batch=batch)
+                    with cursor.copy(f"COPY ({wanted}) TO STDOUT (FORMAT binary)") as copy:
+                        rows.append((batch, f"bare_{table} ({columns})", b"".join(copy)))
+            connection.execute(text(f"CREATE TABLE bare_{table} (LIKE {table} INCLUDING ALL)"))
+        pages = connection.scalar(text("SELECT count(*) FROM pages WHERE batch_id = ANY(:b)"), {"b": batches})
+        connection.commit()
+        for batch in batches:
+            cpu, before = time.thread_time(), clock.seconds()
+            for _, target, content in (row for row in rows if row[0] == batch):
+                with (
+                    driver.cursor() as cursor,
+                    cursor.copy(f"COPY {target} FROM STDIN (FORMAT binary)") as copy,
+                ):
+                    copy.write(content)
+            connection.commit()
+            spent += time.thread_time() - cpu
+            server += elapsed(before, clock.seconds()) or 0.0
+        for table in _ROWS_OF_BATCH:
+            connection.execute(text(f"DROP TABLE bare_{table}"))
+        connection.commit()
+    seen = clock.postmaster is not None
+    figures.bare = (1000 * spent / pages, 1000 * server / pages if seen else None)
 
 
 # --- what the database holds --------------------------------------------------------------------------
@@ -372,6 +434,11 @@ def print_tenths(figures: Figures) -> None:
         mean = [sum(column) / TENTHS for column in zip(*costs, strict=True)]
         print(f"CPU of loading a page: {sum(mean[:2]):.2f} ms (at most 0.8 is wanted)", end="")
         print(f", of settling it {mean[2]:.2f}")
+        bare = figures.bare[0] + (figures.bare[1] or 0.0)
+        print(
+            f"COPY of the same rows, finished, into empty tables with these indexes: {bare:.2f} ms; "
+            f"loading the last tenth took {sum(costs[-1][:2]) / bare:.2f} times that"
+        )
 
 
 def print_sizes(figures: Figures) -> None:
@@ -391,6 +458,7 @@ def run(engine: Engine, figures: Figures, options: argparse.Namespace) -> list[s
     for result in made:
         loader.load(result, time.perf_counter() - begun)
         begun = time.perf_counter()
+    load_bare(engine, figures)
     print_tenths(figures)
     again = loader.new_run()
     size = options.batch

@@ -183,6 +183,9 @@ def _text(dictionary: Dictionary, text: str, key: str | None) -> tuple[bytes, st
     return digest(stored), stored, None, None
 
 
+_Said = tuple[str, str, str | None, str | None, str | None, str | None]
+
+
 @dataclass(slots=True)
 class Placements:
     """Sidebar headlines of some pages; texts are named by ordinals."""
@@ -191,8 +194,11 @@ class Placements:
     targets: Texts = field(default_factory=lambda: Texts("targets"))
     labels: Texts = field(default_factory=lambda: Texts("labels"))
     bylines: Texts = field(default_factory=lambda: Texts("bylines"))
-    rows: list[tuple[int, int, int | None, int | None, int | None, int]] = field(default_factory=list)
-    """page id, variant, target, label, byline, position from 1."""
+    entries: list[tuple[int, int | None, int | None, int | None]] = field(default_factory=list)
+    """Distinct: variant, target, label, byline. Page after page of a site lists the same."""
+    rows: list[tuple[int, int, int]] = field(default_factory=list)
+    """page id, index of the entry, position from 1."""
+    _indices: dict[_Said, int | None] = field(default_factory=dict)
 
     def add(self, page_id: int, page: ExtractedPage) -> None:
         """Add what one page lists, in its order.
@@ -204,18 +210,30 @@ class Placements:
         headlines = page.extraction.headlines
         for position, (headline, key) in enumerate(zip(headlines, page.headline_keys, strict=True), 1):
             href = headline.href
-            variant = self.variants.ordinal(headline.text, key)
-            if variant is not None:
-                self.rows.append(
-                    (
-                        page_id,
-                        variant,
-                        self.targets.ordinal(href, written if href and not is_url(href) else None),
-                        self.labels.ordinal(headline.label),
-                        self.bylines.ordinal(headline.byline),
-                        position,
-                    )
-                )
+            place = written if href and not is_url(href) else None
+            said = (headline.text, key, href, place, headline.label, headline.byline)
+            if said not in self._indices:
+                self._indices[said] = self._entered(*said)
+            index = self._indices[said]
+            if index is not None:
+                self.rows.append((page_id, index, position))
+
+    def _entered(
+        self,
+        text: str,
+        key: str,
+        href: str | None,
+        written: str | None,
+        label: str | None,
+        byline: str | None,
+    ) -> int | None:
+        """The index of a new entry; None where there is no text."""
+        variant = self.variants.ordinal(text, key)
+        if variant is None:
+            return None
+        target = self.targets.ordinal(href, written)
+        self.entries.append((variant, target, self.labels.ordinal(label), self.bylines.ordinal(byline)))
+        return len(self.entries) - 1
 
     @property
     def texts(self) -> list[TextRow]:
