@@ -27,7 +27,7 @@ from sqlalchemy import Engine
 from flows.render import counted, markdown
 from flows.signals import Terminated, end_soon
 from flows.summary import final_state, notes, quarantine_rows, rows, sentence
-from schemas.errors import StoreUnreachable, TransientLoadError
+from schemas.errors import InputError, StoreUnreachable, TransientLoadError
 from schemas.records import (
     Batch,
     Counts,
@@ -144,8 +144,9 @@ def run(
         except (KeyboardInterrupt, TerminationSignal) as interruption:
             report = _interrupted(engine, tally, interruption)
         except BaseException as error:
+            _end_loading(engine)
             with suppress(Exception):  # the database may be what failed; the first error is the one to show
-                finish_run(engine, run_id, tally.broken_off(error))
+                finish_run(engine, run_id, tally.broken_off(run_totals(engine, run_id), error))
             raise
     if seen:
         seen.report = report
@@ -180,11 +181,7 @@ def _interrupted(engine: Engine, tally: _Tally, by: KeyboardInterrupt | Terminat
         end_soon(by.signal)
     elif isinstance(by, Terminated):
         name = "SIGTERM"
-    patience = Patience.of(engine)
-    patience.end()
-    if not patience.quiet(FINISH_SECONDS):
-        patience.cut()
-        patience.quiet(CUT_SECONDS)
+    _end_loading(engine)
     entered: list[RunReport] = []
 
     def enter() -> None:
@@ -197,8 +194,17 @@ def _interrupted(engine: Engine, tally: _Tally, by: KeyboardInterrupt | Terminat
     entering.start()
     entering.join(MARK_SECONDS)
     if entering.is_alive():
-        patience.cut()
+        Patience.of(engine).cut()
     return entered[0] if entered else tally.interrupted(None, f"Interrupted by {name}.")
+
+
+def _end_loading(engine: Engine) -> None:
+    """Let what the database is at end, within a few seconds, and nothing more begin."""
+    patience = Patience.of(engine)
+    patience.end()
+    if not patience.quiet(FINISH_SECONDS):
+        patience.cut()
+        patience.quiet(CUT_SECONDS)
 
 
 def _in_flight(
@@ -252,13 +258,13 @@ def _in_flight(
 
 
 def _until_unreachable(planned: Iterable[Planned], tally: _Tally) -> Iterator[Planned]:
-    """What is planned, until a store stays away: then what is under way is the last."""
+    """What is planned, until a store stays away or its listing breaks off: what is under way is the last."""
     try:
         for item in planned:
             yield item
             if tally.unreachable:
                 return
-    except StoreUnreachable as error:
+    except (StoreUnreachable, InputError) as error:
         tally.unreachable = str(error)
 
 
@@ -316,7 +322,8 @@ class _Tally:
 
     def _show(self) -> None:
         if seen := observer.get():
-            seen.watch(self.counts, self.skipped)
+            with suppress(OSError):  # nobody may be looking any more
+                seen.watch(self.counts, self.skipped)
 
     def close(
         self,
@@ -347,15 +354,16 @@ class _Tally:
         message = ". ".join(filter(None, (wrong, said)))
         return replace(self._report("failed" if wrong else state, message, headlines), replayed=again)
 
-    def broken_off(self, error: BaseException) -> RunReport:
-        """The report of a run that an error ended."""
-        return self._report("failed", f"{type(error).__name__}: {error}")
+    def broken_off(self, stored: LoadReport, error: BaseException) -> RunReport:
+        """The report of a run that an error ended, with what the ledger has of it."""
+        return self._with(stored, self._report("failed", f"{type(error).__name__}: {error}"))
 
     def interrupted(self, stored: LoadReport | None, message: str) -> RunReport:
         """The report of a run that a signal ended, with what the ledger has of it if that is known."""
         report = self._report("interrupted", message)
-        if stored is None:
-            return report
+        return self._with(stored, report) if stored else report
+
+    def _with(self, stored: LoadReport, report: RunReport) -> RunReport:
         return replace(
             report,
             counts=stored.counts,
@@ -365,16 +373,18 @@ class _Tally:
         )
 
     def _what_is_wrong(self, stored: Counts, max_quarantine: float) -> str:
+        wrong = []
         if self.unreachable:
-            return f"{self.unreachable}; what was not read is left to the next run"
+            wrong.append(f"{self.unreachable}; what was not read is left to the next run")
         if self._failures:
-            return f"{len(self._failures)} of {self.submitted} batches failed; the first: {self._failures[0]}"
-        if not self.counts.balanced or stored != self.counts:
-            return f"the outcomes do not add up: counted {self.counts}, stored {stored}"
+            failed = f"{len(self._failures)} of {self.submitted} batches failed"
+            wrong.append(f"{failed}; the first: {self._failures[0]}")
+        elif not self.counts.balanced or stored != self.counts:
+            wrong.append(f"the outcomes do not add up: counted {self.counts}, stored {stored}")
         read, quarantined = self.counts.read, self.counts.quarantined
         if read >= QUARANTINE_COUNTS_FROM and quarantined > max_quarantine * read:
-            return f"{quarantined} of {read} pages are quarantined, more than {max_quarantine:.0%}"
-        return ""
+            wrong.append(f"{quarantined} of {read} pages are quarantined, more than {max_quarantine:.0%}")
+        return ". ".join(wrong)
 
     def _report(
         self,

@@ -713,8 +713,8 @@ staged_sightings = _staging(
 )
 """The placements on pages that are read again, before they are compared with those that are stored."""
 
-STAGING = (staged_pages, staged_articles, staged_texts)
-"""What every load fills."""
+STAGING = (staged_pages, staged_articles, staged_texts, staged_sightings)
+"""What loads fill: the last one only where pages are read again."""
 
 metadata = Base.metadata
 """Every table, staging tables included."""

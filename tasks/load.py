@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field, fields
 
-from sqlalchemy import Connection, Engine, case, func, select, text, update
+from sqlalchemy import Connection, Engine, case, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from schemas.errors import LoadError, RefusedPage
@@ -31,7 +31,7 @@ from tasks.postgres.kept import enter_kept
 from tasks.postgres.partitions import make_partitions
 from tasks.postgres.replacing import replace_pages
 from tasks.postgres.rows import Row, source_name, storable, url_key
-from tasks.postgres.staging import load_pages
+from tasks.postgres.staging import empty_staging, load_pages, make_staging
 from tasks.recover import batch_pages
 
 DETAIL_CHARACTERS = 2000
@@ -65,6 +65,7 @@ def load_batch(
             batch_id = _open_batch(connection, batch.number, result, run_id, extractor)
             if batch_id is None:
                 return _earlier_report(connection, batch.number, run_id)
+            make_staging(connection)
             write = replace_pages if batch.replace else load_pages
             outcomes, sightings, refused = _load_what_fits(
                 connection, result.pages, lambda pages: write(connection, pages, batch_id, extractor)
@@ -126,7 +127,7 @@ def _load_what_fits(
             return
         middle = len(group) // 2
         load_in_pieces(group[:middle], into)
-        connection.execute(_DROP_STAGING)
+        empty_staging(connection)
         load_in_pieces(group[middle:], into)
 
     together = _Loaded()
@@ -151,10 +152,6 @@ class _Loaded:
     sightings: int = 0
     refused: list[Row] = field(default_factory=list)
     """Quarantine entries of the others."""
-
-
-_DROP_STAGING = text("DISCARD TEMP")
-"""A piece of a batch is staged like a batch. Nothing else is in temporary tables of this session."""
 
 
 # --- quarantine -------------------------------------------------------------------------------------
@@ -348,16 +345,15 @@ def _close_batch(connection: Connection, batch_id: int, report: LoadReport) -> N
 
 
 def _parts_read(batch: Batch, result: BatchResult) -> Sequence[Part]:
-    """The parts that were read to their end: all, or those before the page that met the batch's limit."""
+    """The parts that were read to their end: all, or those before the one with the page that met the limit.
+
+    That one may have more behind its last page, such as damage that nobody looked for.
+    """
     if not batch.parts or batch.accept is None or result.read < batch.accept:
         return batch.parts
     origins = [(page.origin_uri, page.origin_record) for page in result.pages]
     origins += [(rejection.origin_uri, rejection.origin_record) for rejection in result.rejections]
-    records = (record for _, record in origins)
-    last_index, last_record = max(zip(_part_indices(batch, origins), records, strict=True))
-    last = batch.parts[last_index]
-    whole = last_record + 1 >= last.first_record + last.record_count
-    return batch.parts[: last_index + whole]
+    return batch.parts[: max(_part_indices(batch, origins))]
 
 
 def _part_indices(batch: Batch, origins: Iterable[tuple[str, int]]) -> Iterator[int]:

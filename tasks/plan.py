@@ -450,7 +450,7 @@ def _cut(source: Input, gap: _Gap, limits: Limits) -> Iterator[Part]:
     """Walk the records of a gap and yield its parts; what stops the walk is told by the last one."""
     try:
         file = open_input(source.place, source.version)
-    except OSError:
+    except (InputError, OSError):
         yield Part(source, gap.first, record_count=1)  # reading it fails too, and says so in the quarantine
         return
     with file:

@@ -88,9 +88,13 @@ class ExtractionPool:
     def submit(self, batch: Batch) -> Future[BatchResult]:
         """Start `extract_batch` as soon as a worker is free; there are never more workers than batches."""
         with self._lock:
+            if len(self._running) < min(self._under_way + 1, self._count):
+                try:
+                    self._idle.put(self._start())
+                except OSError:  # no process more to be had just now
+                    if not self._running:
+                        raise
             self._under_way += 1
-            if len(self._running) < min(self._under_way, self._count):
-                self._idle.put(self._start())
         future = self._threads.submit(self._extract, batch)
         future.add_done_callback(self._ended)
         return future
@@ -118,7 +122,9 @@ class ExtractionPool:
         worker = self._idle.get()
         try:
             while True:
-                worker = self._ready(worker)
+                worker, complaint = self._ready(worker)
+                if complaint is not None:
+                    raise WorkerUnusable(f"Worker processes do not start: {complaint}")
                 left = batch.accept
                 if left is not None:
                     left -= sum(not isinstance(outcome, Ignored) for outcome in outcomes)
@@ -151,19 +157,15 @@ class ExtractionPool:
         finally:
             self._idle.put(worker)
 
-    def _ready(self, worker: _Worker) -> _Worker:
-        """The worker, or another in its place, able to take a batch.
-
-        Raises:
-            WorkerUnusable: not even a fresh one is.
-        """
-        for _ in range(START_ATTEMPTS):
+    def _ready(self, worker: _Worker) -> tuple[_Worker, str | None]:
+        """The worker, or another in its place, able to take a batch; what it complains of when none is."""
+        for attempt in range(START_ATTEMPTS):
+            if attempt:
+                worker = self._replace(worker)
             if worker.wait_until_ready():
-                return worker
+                return worker, None
             worker.kill()
-            complaint = worker.complaint()
-            worker = self._replace(worker)
-        raise WorkerUnusable(f"Worker processes do not start: {complaint}")
+        return worker, worker.complaint()
 
     def _start(self) -> _Worker:
         """A worker more, for who holds the lock."""

@@ -10,7 +10,7 @@ import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime
 from itertools import chain, groupby
 from operator import attrgetter
@@ -18,7 +18,7 @@ from typing import Any
 
 from sqlalchemy import Engine, select
 
-from schemas.errors import ConfigError, InputError
+from schemas.errors import ConfigError, InputError, StoreUnreachable
 from schemas.records import (
     Batch,
     Input,
@@ -64,6 +64,7 @@ class LostPage:
 
 
 BYTES_GONE = "had no bytes left in archive, input or kept pages"
+STORE_AWAY = "lay in a store that stays away"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +76,39 @@ class Unavailable:
     """In words that go on a number of pages."""
 
 
+@dataclass(slots=True)
+class Away:
+    """Stores that were found to stay away: they are not asked again."""
+
+    missed: StoreUnreachable | None = None
+    """What is said of one whose pages are not to be had elsewhere either."""
+    _stores: dict[str, StoreUnreachable] = field(default_factory=dict)
+
+    def note(self, uri: str, error: StoreUnreachable) -> None:
+        self._stores[_store_of(uri)] = error
+
+    def __contains__(self, uri: str) -> bool:
+        return _store_of(uri) in self._stores
+
+    def unavailable(self, id: int, uri: str) -> Unavailable | None:
+        """What becomes of a page that was not found, if that is its store's fault."""
+        if uri not in self:
+            return None
+        self.missed = self._stores[_store_of(uri)]
+        return Unavailable(id, STORE_AWAY)
+
+
+def _store_of(uri: str) -> str:
+    """Scheme and host or bucket of an object's URI."""
+    return "/".join(uri.split("/", 3)[:3])
+
+
 def recover(
-    engine: Engine, archive: Archive, lost: Sequence[LostPage], given: Selection = _DEFAULT
+    engine: Engine, archive: Archive, lost: Sequence[LostPage], away: Away, given: Selection = _DEFAULT
 ) -> Iterator[tuple[LostPage, Page | None]]:
-    """Bring pages back, each with what its row says of it; None with one whose bytes are gone.
+    """Bring pages back, each with what its row says of it; None with one whose bytes are not to be had.
+
+    A store that stays away is noted in `away` and left alone: others may have the bytes, and other pages.
 
     They come one at a time, and not in the order given. A record in which no page was found is read as the
     run that met it was told, but for what `given` says otherwise.
@@ -93,7 +123,7 @@ def recover(
             yield page, found
     gone: list[LostPage] = []
     for uri, of_one_input in groupby(missing, key=attrgetter("origin_uri")):
-        for page, found in _from_origin(engine, str(uri), list(of_one_input), given):
+        for page, found in _from_origin(engine, str(uri), list(of_one_input), away, given):
             if found is None:
                 gone.append(page)
             else:
@@ -228,7 +258,7 @@ def _read(page: LostPage, record: Record, way: Selection) -> Found | None:
 
 
 def _from_origin(
-    engine: Engine, uri: str, lost: Sequence[LostPage], given: Selection
+    engine: Engine, uri: str, lost: Sequence[LostPage], away: Away, given: Selection
 ) -> Iterator[tuple[LostPage, Page | None]]:
     wanted: defaultdict[int, list[LostPage]] = defaultdict(list)
     for page in lost:
@@ -236,9 +266,13 @@ def _from_origin(
     known = given_ways = [Selection()]
     if not _holds_one_page(uri):
         known, given_ways = selections(engine, uri), _ways(engine, uri, given)
-    for number, record in _records(engine, uri, frozenset(wanted), known[0]):
-        for page in wanted.pop(number):
-            yield page, _from_record(page, record, known if page.kind else given_ways)
+    try:
+        if uri not in away:
+            for number, record in _records(engine, uri, frozenset(wanted), known[0]):
+                for page in wanted.pop(number, ()):  # a prefix by now may hold that record many times
+                    yield page, _from_record(page, record, known if page.kind else given_ways)
+    except StoreUnreachable as error:
+        away.note(uri, error)
     yield from ((page, None) for pages in wanted.values() for page in pages)
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Engine, Row, func, select
 
-from schemas.errors import ConfigError, PageTooLarge
+from schemas.errors import ConfigError, PageTooLarge, StoreUnreachable
 from schemas.records import Batch, Input, KnownPart, Page, Part, Selection
 from schemas.tables import QuarantineEntry
 from tasks.archive import Archive
@@ -19,7 +19,7 @@ from tasks.ledger import KnownParts
 from tasks.plan import BATCH_BYTES, BATCH_PAGES, Known, Note, pack, plan
 from tasks.postgres.patience import patient
 from tasks.postgres.quarantine import Chosen, waiting_ids
-from tasks.recover import LostPage, Unavailable, input_name, recover, selections
+from tasks.recover import Away, LostPage, Unavailable, input_name, recover, selections
 
 ENTRIES_AT_ONCE = 5_000
 """Entries that are held at a time, without bytes."""
@@ -47,6 +47,7 @@ def replay(
 
     Raises:
         ConfigError: at once, when an id that is given names no entry.
+        StoreUnreachable: at the end, when a store stayed away and entries could not be tried for it.
     """
     return _replay(engine, archive, selection, patient(waiting_ids)(engine, chosen))
 
@@ -54,13 +55,14 @@ def replay(
 def _replay(
     engine: Engine, archive: Archive, selection: Selection, ids: Sequence[int]
 ) -> Iterator[Batch | Retried | Unavailable]:
+    away = Away()
     for start in range(0, len(ids), ENTRIES_AT_ONCE):
         asked = ids[start : start + ENTRIES_AT_ONCE]
         yield Retried(tuple(asked))
         entries = _entries(engine, asked)
         lost = [LostPage(*entry[:-1]) for entry in entries if entry.digest is not None]
         given: set[int] = set()
-        yield from in_batches(_found(engine, archive, lost, selection, given), selection)
+        yield from in_batches(_found(engine, archive, lost, away, selection, given), selection)
         places: defaultdict[str, dict[int, _Place]] = defaultdict(dict)
         for entry in entries:
             if entry.digest is None:
@@ -71,12 +73,16 @@ def _replay(
             for way in selections(engine, uri):
                 unread[way].append(_Rest(KnownParts(engine), way, uri, of_one_input))
         for way, rests in unread.items():
-            parts = chain.from_iterable(_planned(rest, given) for rest in rests)
+            parts = chain.from_iterable(_planned(rest, away, given) for rest in rests)
             yield from (batch for batch in pack(parts, way) if isinstance(batch, Batch))
-        yield from (_unavailable(archive, entry) for entry in entries if entry.id not in given)
+        yield from (_unavailable(archive, entry, away) for entry in entries if entry.id not in given)
+    if away.missed:
+        raise away.missed
 
 
-def _unavailable(archive: Archive, entry: Row[Any]) -> Unavailable:
+def _unavailable(archive: Archive, entry: Row[Any], away: Away) -> Unavailable:
+    if missed := away.unavailable(entry.id, entry.origin_uri):
+        return missed
     if entry.digest is None:
         there = input_name(entry.origin_uri, linked=False) is not None
         return Unavailable(entry.id, "had nothing left to read" if there else "had no input any more")
@@ -86,10 +92,15 @@ def _unavailable(archive: Archive, entry: Row[Any]) -> Unavailable:
 
 
 def _found(
-    engine: Engine, archive: Archive, lost: Sequence[LostPage], selection: Selection, given: set[int]
+    engine: Engine,
+    archive: Archive,
+    lost: Sequence[LostPage],
+    away: Away,
+    selection: Selection,
+    given: set[int],
 ) -> Iterator[Page]:
     """The pages that can be had, their entries noted in `given`."""
-    for entry, page in recover(engine, archive, lost, selection):
+    for entry, page in recover(engine, archive, lost, away, selection):
         if page is not None:
             given.add(entry.id)
             yield page
@@ -119,18 +130,22 @@ def in_batches(pages: Iterable[Page], selection: Selection) -> Iterator[Batch]:
 # --- inputs that could not be read on -----------------------------------------------------------------
 
 
-def _planned(rest: _Rest, given: set[int]) -> Iterator[Part | Note]:
+def _planned(rest: _Rest, away: Away, given: set[int]) -> Iterator[Part | Note]:
     """What the ledger lacks of an input from where reading ended; nothing of one that is gone.
 
     The entries for which there is something to read are noted in `given`.
     """
     name = input_name(rest.uri, linked=False)  # whatever is there now is read
-    if name is not None:
+    if name is None or rest.uri in away:
+        return
+    try:
         with suppress(ConfigError):
             for item in plan([name], replace(rest.way, path_pattern=None), rest):
                 if isinstance(item, Part):
                     given.update(rest.tried_by(item))
                 yield item
+    except StoreUnreachable as error:
+        away.note(rest.uri, error)
 
 
 class _Place(NamedTuple):

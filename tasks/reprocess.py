@@ -20,7 +20,7 @@ from tasks.archive import Archive
 from tasks.extract import EXTRACTOR_VERSION
 from tasks.fields.urls import matches_domain
 from tasks.postgres.patience import patient
-from tasks.recover import LostPage, Unavailable, recover
+from tasks.recover import Away, LostPage, Unavailable, recover
 from tasks.replay import in_batches
 
 PAGES_AT_ONCE = 10_000
@@ -46,9 +46,13 @@ def reprocess(engine: Engine, archive: Archive, wanted: Selection) -> Iterator[B
 
     Then, wherever they are, those that lead an article by now because the page that led it left: only their
     text is stored, so the other fields must be read again.
+
+    Raises:
+        StoreUnreachable: at the end, when a store stayed away whose pages are not to be had elsewhere.
     """
+    away = Away()
     due = (row for row in _rows(engine, and_(_DUE, _chosen(wanted))) if _of_domain(row.page, wanted))
-    yield from _batches(engine, archive, islice(due, wanted.limit))
+    yield from _batches(engine, archive, islice(due, wanted.limit), away)
     tried: set[int] = set()
     before = -1
     while len(tried) > before:
@@ -56,7 +60,9 @@ def reprocess(engine: Engine, archive: Archive, wanted: Selection) -> Iterator[B
         yield Barrier()
         leaders = [row for row in _rows(engine, _LEADS_UNREAD) if row.page.id not in tried]
         tried.update(row.page.id for row in leaders)
-        yield from _batches(engine, archive, iter(leaders))
+        yield from _batches(engine, archive, iter(leaders), away)
+    if away.missed:
+        raise away.missed
 
 
 def _chosen(wanted: Selection) -> ColumnElement[bool]:
@@ -113,10 +119,12 @@ def _next_rows(engine: Engine, condition: ColumnElement[bool], last: int) -> lis
         ]
 
 
-def _batches(engine: Engine, archive: Archive, rows: Iterator[_Row]) -> Iterator[Batch | Unavailable]:
+def _batches(
+    engine: Engine, archive: Archive, rows: Iterator[_Row], away: Away
+) -> Iterator[Batch | Unavailable]:
     while some := list(islice(rows, PAGES_AT_ONCE)):
         unavailable: list[Unavailable] = []
-        pages = _pages(engine, archive, some, unavailable)
+        pages = _pages(engine, archive, some, away, unavailable)
         for batch in in_batches(pages, Selection()):
             yield replace(batch, replace=True)
             yield from unavailable
@@ -125,12 +133,12 @@ def _batches(engine: Engine, archive: Archive, rows: Iterator[_Row]) -> Iterator
 
 
 def _pages(
-    engine: Engine, archive: Archive, rows: list[_Row], unavailable: list[Unavailable]
+    engine: Engine, archive: Archive, rows: list[_Row], away: Away, unavailable: list[Unavailable]
 ) -> Iterator[Page]:
     """The pages of rows; of those that cannot be had, or not as the page that is known, a note."""
     keys = {row.page.id: row.key for row in rows}
-    for lost, page in recover(engine, archive, [row.page for row in rows]):
+    for lost, page in recover(engine, archive, [row.page for row in rows], away):
         if page is not None and page.key == keys[lost.id]:
             yield page
         else:
-            unavailable.append(Unavailable(lost.id))
+            unavailable.append(away.unavailable(lost.id, lost.origin_uri) or Unavailable(lost.id))

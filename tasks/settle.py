@@ -38,6 +38,13 @@ _LOCK = "SELECT pg_advisory_xact_lock(hashtext('broadsheet settle'))"
 _PLAN_FOR_FEW = "SET LOCAL random_page_cost = 1.1"
 """Rows that new ones touch are looked up, not searched for in whole tables: what is new decides the cost."""
 
+_AS_MANY = "OFFSET 0"
+"""Behind a subquery that finds one row for each of a temporary table: so many are planned for.
+
+Statistics of `headline_variants` may come from the middle of a load, when none had a headline. A condition on
+`headline_id` then seems to leave no row, and one loop over what is new is planned within another.
+"""
+
 
 _HOLD_LOADERS = "LOCK TABLE headline_variants, link_targets IN SHARE ROW EXCLUSIVE MODE"
 """Loaders that write sightings wait until texts are gone: they would name them by their ids."""
@@ -378,10 +385,14 @@ _STEPS: dict[str, str | _Noted] = {
         DELETE FROM headline_variants WHERE id IN (SELECT id FROM gone_variants)
         """,
     # --- variants to headlines
-    "settling_variants": _Noted("""
-        SELECT v.id, v.key, v.key_digest, v.text, p.first_batch_id
-        FROM placed_variants p JOIN headline_variants v ON v.id = p.variant_id
-        WHERE v.headline_id IS NULL
+    "settling_variants": _Noted(f"""
+        SELECT id, key, key_digest, text, first_batch_id
+        FROM (
+            SELECT v.id, v.key, v.key_digest, v.text, v.headline_id, p.first_batch_id
+            FROM placed_variants p JOIN headline_variants v ON v.id = p.variant_id
+            {_AS_MANY}
+        ) v
+        WHERE headline_id IS NULL
         """),
     "gone_headlines": _Noted("""
         SELECT h.id, h.key, h.truncated
@@ -474,11 +485,14 @@ _STEPS: dict[str, str | _Noted] = {
         FROM settling_variants s JOIN headlines h USING (key_digest)
         WHERE v.id = s.id
         """,
-    "first_seen": _Noted("""
+    "first_seen": _Noted(f"""
         SELECT n.id, min(s.first_batch_id) AS batch_id
-        FROM settling_variants s
-        JOIN headline_variants v USING (id)
-        JOIN new_headlines n ON n.id = v.headline_id
+        FROM (
+            SELECT v.headline_id, s.first_batch_id
+            FROM settling_variants s JOIN headline_variants v USING (id)
+            {_AS_MANY}
+        ) s
+        JOIN new_headlines n ON n.id = s.headline_id
         WHERE n.id NOT IN (SELECT id FROM changed_headlines)
         GROUP BY n.id
         """),
@@ -494,8 +508,7 @@ _STEPS: dict[str, str | _Noted] = {
         SELECT id, text
         FROM (
             SELECT DISTINCT ON (h.id) h.id, v.text, h.text AS before
-            FROM touched_headlines
-            JOIN headlines h USING (id)
+            FROM (SELECT h.* FROM touched_headlines JOIN headlines h USING (id) {_AS_MANY}) h
             JOIN headline_variants v
               ON v.headline_id = coalesce(h.merged_into, h.id)
              AND (h.merged_into IS NULL OR v.key_digest = h.key_digest)
@@ -507,12 +520,17 @@ _STEPS: dict[str, str | _Noted] = {
         UPDATE headlines h SET text = b.text FROM better_texts b WHERE h.id = b.id
         """,
     # --- sums of headlines
-    "recounted_headlines": _Noted("""
+    "recounted_headlines": _Noted(f"""
         SELECT id FROM changed_headlines
         UNION
-        SELECT v.headline_id
-        FROM placements p JOIN headline_variants v ON v.id = p.variant_id
-        WHERE p.sign < 0 AND v.headline_id IS NOT NULL
+        SELECT headline_id
+        FROM (
+            SELECT v.headline_id
+            FROM (SELECT DISTINCT variant_id FROM placements WHERE sign < 0) p
+            JOIN headline_variants v ON v.id = p.variant_id
+            {_AS_MANY}
+        ) v
+        WHERE headline_id IS NOT NULL
         """),
     "add up headlines": """
         INSERT INTO headline_totals AS t (headline_id, sightings, first_seen_at, last_seen_at)
@@ -570,10 +588,13 @@ _STEPS: dict[str, str | _Noted] = {
     # What a headline that is generic already leads to is not counted again, unless its texts changed.
     "new_ends": _Noted(f"""
         SELECT DISTINCT h.id, {_HOST} AS host, {_PATH} AS path, t.article_id
-        FROM new_links l
+        FROM (
+            SELECT l.target_id, v.headline_id
+            FROM new_links l JOIN headline_variants v ON v.id = l.variant_id
+            {_AS_MANY}
+        ) l
         JOIN link_targets t ON t.id = l.target_id
-        JOIN headline_variants v ON v.id = l.variant_id
-        JOIN headlines h ON h.id = v.headline_id
+        JOIN headlines h ON h.id = l.headline_id
         WHERE ({_HOST} IS NOT NULL OR t.article_id IS NOT NULL)
           AND NOT h.generic AND h.id NOT IN (SELECT id FROM touched_headlines)
         """),

@@ -38,7 +38,7 @@ from tasks.load import load_batch
 from tasks.plan import pack, plan
 from tasks.postgres.kept import worth_keeping
 from tasks.postgres.quarantine import Chosen, count_quarantine, dismiss, list_quarantine, replayed
-from tasks.recover import LostPage, Unavailable, recover
+from tasks.recover import Away, LostPage, Unavailable, recover
 from tasks.replay import Retried, replay
 
 BROKEN = "\0\1\2" * 4000
@@ -143,7 +143,7 @@ def test_records_are_read_as_the_run_that_met_them_was_told(tmp_path: Path, news
     shutil.rmtree(newsroom.archive._directory)
     [(wanted, digest)] = newsroom.entries("id, digest")
     lost = LostPage(wanted, digest, path.as_uri(), 1, "html")
-    [(_, page)] = recover(newsroom.engine, newsroom.archive, [lost])
+    [(_, page)] = recover(newsroom.engine, newsroom.archive, [lost], Away())
     assert page is not None and page.content == BROKEN.encode()
 
 
@@ -259,7 +259,7 @@ def test_pages_come_back_from_their_input(tmp_path: Path, newsroom: Newsroom, ki
     path.write_bytes(b"".join(store([RECORDS[kind](number) for number in range(1200)])))
     newsroom.ingest(path)
     lost = stored_pages(newsroom.engine, "origin_record IN (0, 3, 499, 500, 777, 1199)")
-    found = dict(recover(newsroom.engine, newsroom.archive, lost))
+    found = dict(recover(newsroom.engine, newsroom.archive, lost, Away()))
     assert [page and page.content for page in map(found.get, lost)] == [
         html(number) for number in (0, 3, 499, 500, 777, 1199)
     ]
@@ -273,7 +273,7 @@ def test_known_bytes_come_back_from_behind_a_link(tmp_path: Path, newsroom: News
     newsroom.ingest(path)
     path.rename(tmp_path / "moved.jsonl")
     path.symlink_to(tmp_path / "moved.jsonl")
-    found = dict(recover(newsroom.engine, newsroom.archive, stored_pages(newsroom.engine)))
+    found = dict(recover(newsroom.engine, newsroom.archive, stored_pages(newsroom.engine), Away()))
     assert len(found) == 3 and None not in found.values()
 
 
@@ -282,7 +282,7 @@ def test_an_input_that_changed_has_only_the_pages_that_stayed(tmp_path: Path, ne
     newsroom.ingest(path)
     lost = stored_pages(newsroom.engine)
     lines(path, story(0), story(7), story(2))
-    found = recover(newsroom.engine, newsroom.archive, lost)
+    found = recover(newsroom.engine, newsroom.archive, lost, Away())
     assert {page.origin_record: back is not None for page, back in found} == {
         0: True, 1: False, 2: True, 3: False,
     }  # fmt: skip
@@ -301,14 +301,14 @@ def test_pages_come_back_from_kept_files(tmp_path: Path, newsroom: Newsroom, set
             published = keeper.publish("test", worth_keeping(newsroom.engine, result))
             load_batch(newsroom.engine, spooling, result, run_id=run_id, extractor="1", kept=published)
     path.unlink()
-    found = dict(recover(newsroom.engine, newsroom.archive, stored_pages(newsroom.engine)))
+    found = dict(recover(newsroom.engine, newsroom.archive, stored_pages(newsroom.engine), Away()))
     assert len(found) == 4
     for lost, page in found.items():
         assert page is not None
         assert page.content == story(lost.origin_record)["html"].encode()
         assert (page.url, page.origin_uri) == (lost.url, lost.origin_uri)
     shutil.rmtree(kept)
-    gone = recover(newsroom.engine, newsroom.archive, stored_pages(newsroom.engine))
+    gone = recover(newsroom.engine, newsroom.archive, stored_pages(newsroom.engine), Away())
     assert [page for _, page in gone] == [None] * 4
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,7 +14,7 @@ from captures import extracted, load, rows
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, event, text
 
 from schemas.records import ExtractedPage, Headline, Rejection
 from schemas.tables import STEM_INDEXED
@@ -259,3 +259,60 @@ def test_the_views_tell_what_was_loaded(database: Engine) -> None:
             ["https://gazette.example/storks"],
         )
     ]
+
+
+# --- plans ------------------------------------------------------------------------------------------
+
+MANY = 3_000
+
+
+def loops_over_tables(connection: Connection, statement: str) -> list[str]:
+    """The loops within loops that the planner chooses for a statement, over tables with many rows each."""
+    cursor = connection.connection.cursor()
+    cursor.execute(f"EXPLAIN (FORMAT JSON) {statement}")
+    [(plans,)] = cursor.fetchall()
+    sizes: dict[str, int] = {}
+
+    def size(node: dict[str, Any]) -> int:
+        """Rows of the largest table below a node of which all may be read; looked up by a value, few are."""
+        name = node.get("Relation Name", "")
+        if node["Node Type"] == "Seq Scan" or " NULL" in node.get("Index Cond", ""):
+            if name not in sizes:
+                cursor.execute(f"SELECT count(*) FROM {name}")
+                [(sizes[name],)] = cursor.fetchall()
+        else:
+            name = ""
+        return max([sizes.get(name, 0), *map(size, node.get("Plans", ()))])
+
+    def within(node: dict[str, Any]) -> Iterator[str]:
+        children = node.get("Plans", [])
+        if node["Node Type"] == "Nested Loop" and min(map(size, children)) >= MANY:
+            yield " with ".join(str(child.get("Relation Name", child["Node Type"])) for child in children)
+        for child in children:
+            yield from within(child)
+
+    return list(within(plans[0]["Plan"]))
+
+
+def test_old_statistics_mislead_no_plan(database: Engine) -> None:
+    """Those from the middle of a load, when no text had its headline: all that is new is joined at once."""
+    lists = [
+        [Headline(f"Story {n} of the day {n % 7}", href=f"https://paper.example/{n}") for n in numbers]
+        for numbers in (range(first, first + 100) for first in range(0, MANY + 500, 100))
+    ]
+    load(database, *(extracted(n, is_article=False, headlines=each) for n, each in enumerate(lists)))
+    with database.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("ANALYZE"))
+    wrong: dict[str, list[str]] = {}
+
+    def explain(connection: Connection, cursor: object, statement: str, *_: object) -> None:
+        planned = statement.partition(" ON COMMIT DROP AS ")[2] or statement
+        is_plannable = planned.split(None, 1)[0] in ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
+        if is_plannable and (found := loops_over_tables(connection, planned)):
+            wrong[statement[:100]] = found
+
+    event.listen(database, "before_cursor_execute", explain)
+    report = settle(database)
+    event.remove(database, "before_cursor_execute", explain)
+    assert report.headlines_new == MANY + 500
+    assert not wrong

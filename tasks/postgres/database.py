@@ -38,6 +38,11 @@ SILENCE = {
 }
 """After what silence of a server its connection counts as lost, unless the URL says otherwise: a minute. The
 last in ms, the others in s; all but the first are for TCP, and libpq ignores them on a Unix socket."""
+_SILENCE_OF_CLIENT = "".join(
+    f"-c tcp_{name}={SILENCE[name if name in SILENCE else f'tcp_{name}']} "
+    for name in ("keepalives_idle", "keepalives_interval", "keepalives_count", "user_timeout")
+)
+"""The same for the server: what a client that is gone holds must not stand in the way for hours."""
 
 _MIGRATIONS = Path(__file__).parents[2] / "schemas" / "migrations"
 _INSUFFICIENT_PRIVILEGE = "42501"
@@ -157,7 +162,8 @@ def _parameters(url: str) -> dict[str, str]:
 
 def _engine(parameters: dict[str, str], settings: Settings) -> Engine:
     rest = {key: value for key, value in parameters.items() if key not in ("user", "password", "dbname")}
-    rest["options"] = f"{rest.get('options', '')} -c search_path={settings.schema} -c timezone=UTC".strip()
+    given = f"{_SILENCE_OF_CLIENT}{rest.get('options', '')}".strip()
+    rest["options"] = f"{given} -c search_path={settings.schema} -c timezone=UTC"
     return create_engine(
         URL.create(
             "postgresql+psycopg",

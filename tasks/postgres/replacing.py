@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, text
-from sqlalchemy.schema import CreateTable
 
 from schemas.errors import LoadError, TransientLoadError
 from schemas.records import ExtractedPage
@@ -57,7 +56,6 @@ def replace_pages(
             connection.execute(text(statement), values)
 
     stage(connection, pages)
-    connection.execute(CreateTable(staged_sightings))
     execute(_SHARE_LOCK, _HOLD_PARTITIONS, _FIND)
     if connection.scalar(text(_MISSING)):
         raise LoadError("A page to be read again is not in the database any more.")

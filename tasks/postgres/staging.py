@@ -93,10 +93,22 @@ def load_pages(
 # --- staging ----------------------------------------------------------------------------------------
 
 
-def stage(connection: Connection, pages: Sequence[ExtractedPage]) -> None:
-    """Copy pages and what they say into the staging tables of this transaction."""
+def make_staging(connection: Connection) -> None:
+    """Make the staging tables of this transaction."""
     for table in STAGING:
         connection.execute(CreateTable(table))
+
+
+def empty_staging(connection: Connection) -> None:
+    """Empty them for other pages: made anew for each of many pieces, they would fill the table of locks."""
+    connection.execute(_EMPTY)
+
+
+_EMPTY = text(f"TRUNCATE {', '.join(table.name for table in STAGING)}")
+
+
+def stage(connection: Connection, pages: Sequence[ExtractedPage]) -> None:
+    """Copy pages and what they say into the staging tables, which are empty."""
     seen: set[bytes] = set()
     page_rows, article_rows = [], []
     for ordinal, extracted in enumerate(pages):
