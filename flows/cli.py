@@ -195,7 +195,7 @@ def _run(
     inputs = [withhold_query(path) for path in _spooled(paths, settings)]
     plan(inputs, wanted, NothingKnown())  # complains at once; Prefect takes seconds to start
     if keep_pages:
-        Keeper(keep_pages, settings.spools).check()
+        Keeper(keep_pages, settings.spools).check(inputs)
     parameters = {**asdict(wanted), "fields": dict(wanted.fields), "paths": inputs}
     parameters |= {"workers": workers, "max_quarantine": 0.5 if max_quarantine is None else max_quarantine}
     parameters |= {"keep_pages": keep_pages, **more}

@@ -139,7 +139,8 @@ def run(
             if stored.quarantined:
                 reasons = patient(count_quarantine)(engine, Chosen(run_id=run_id))
             waiting = 0 if stored.read or again else patient(count_waiting)(engine)
-            report = tally.close(stored, headlines, again, reasons, waiting, max_quarantine)
+            unkept = tally.skipped if keeper else 0
+            report = tally.close(stored, headlines, again, reasons, waiting, unkept, max_quarantine)
             finish_run(engine, run_id, report)
         except (KeyboardInterrupt, TerminationSignal) as interruption:
             report = _interrupted(engine, tally, interruption)
@@ -332,6 +333,7 @@ class _Tally:
         again: Replayed | None,
         reasons: Sequence[QuarantineCount],
         waiting: int,
+        unkept: int,
         max_quarantine: float,
     ) -> RunReport:
         """The report of a run that went through, with what the ledger and the quarantine have of it."""
@@ -350,6 +352,7 @@ class _Tally:
             quarantined=self.counts.quarantined,
             entries=sum(row.waiting + row.resolved + row.dismissed for row in reasons),
             waiting=waiting,
+            unkept=unkept,
         )
         message = ". ".join(filter(None, (wrong, said)))
         return replace(self._report("failed" if wrong else state, message, headlines), replayed=again)

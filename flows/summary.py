@@ -88,6 +88,7 @@ def notes(
     quarantined: int,
     entries: int,
     waiting: int,
+    unkept: int,
 ) -> str:
     """What else there is to say of a run, in sentences.
 
@@ -102,6 +103,7 @@ def notes(
         quarantined: pages that were quarantined.
         entries: how many entries they are.
         waiting: pages that wait in quarantine, to be told.
+        unkept: parts that were to be kept and, known already, were not read.
     """
     said = []
     if again:
@@ -122,6 +124,9 @@ def notes(
             f"The {quarantined:,} quarantined pages are {counted(entries, 'entry', 'entries')}: "
             "those with equal bytes, URL and fetch time share one."
         )
+    if unkept:
+        parts = counted(unkept, "known part was", "known parts were")
+        said.append(f"{parts} not read: pages there are kept only if they were before.")
     if waiting:
         wait = counted(waiting, "page waits", "pages wait")
         said.append(f"{wait} in quarantine: broadsheet quarantine list.")

@@ -48,8 +48,10 @@ class Settings:
         """
         home = environment.get("BROADSHEET_HOME") or platformdirs.user_data_dir("broadsheet")
         schema = environment.get("BROADSHEET_SCHEMA") or "broadsheet"
-        if not re.fullmatch(r"[a-z_][a-z0-9_]{0,62}", schema):
-            raise ConfigError(f"BROADSHEET_SCHEMA is {schema!r}; use small letters, digits and underscores.")
+        if not re.fullmatch(r"(?!pg_)[a-z_][a-z0-9_]{0,62}", schema):
+            raise ConfigError(
+                f"BROADSHEET_SCHEMA is {schema!r}; use small letters, digits, underscores, no pg_ in front."
+            )
         workers = environment.get("BROADSHEET_WORKERS") or str(_cores())
         if not workers.isdecimal() or not 1 <= int(workers) <= 256:
             raise ConfigError(f"BROADSHEET_WORKERS is {workers!r}; use a whole number from 1 to 256.")

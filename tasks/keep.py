@@ -200,14 +200,21 @@ class Keeper:
         self._spool = (self._directory / ".spool" if self._directory else spools) / self._token
         self._lock: int | None = None
 
-    def check(self) -> None:
-        """Find out at once whether pages can be kept there.
+    def check(self, inputs: Sequence[str] = ()) -> None:
+        """Find out at once whether pages of these inputs can be kept there.
 
         Raises:
-            ConfigError: they cannot.
+            ConfigError: they cannot, or would be among the inputs the next time.
         """
         if self._directory is None:
             check_writable(self._destination)
+        place = self._destination if self._directory is None else os.path.realpath(self._directory)
+        for path in inputs:
+            top = path if is_remote(path) else os.path.realpath(path)
+            if f"{place}/".startswith(f"{top.rstrip('/')}/"):
+                raise ConfigError(
+                    f"Pages kept in {self._destination} would be inputs of {path}; keep them elsewhere."
+                )
         with self:
             pass
 

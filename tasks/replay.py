@@ -87,7 +87,7 @@ def _unavailable(archive: Archive, entry: Row[Any], away: Away) -> Unavailable:
         there = input_name(entry.origin_uri, linked=False) is not None
         return Unavailable(entry.id, "had nothing left to read" if there else "had no input any more")
     if entry.kind is None and archive.get(entry.digest.hex()) is not None:
-        return Unavailable(entry.id, "held no page, read again")
+        return Unavailable(entry.id, "held no page again and waits")
     return Unavailable(entry.id)
 
 

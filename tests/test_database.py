@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, create_engine, inspect, text
@@ -266,3 +268,19 @@ def test_the_oldest_supported_server(postgres15: Engine) -> None:
         assert connection.dialect.server_version_info is not None
         assert connection.dialect.server_version_info[0] == 15
         assert connection.scalar(text("SELECT count(*) FROM articles")) == 0
+
+
+def test_servers_notice_clients_that_are_gone(server: str, home: Path) -> None:
+    """Else what they hold would stand in everybody's way for two hours."""
+    url = f"{server}&options=-c%20tcp_user_timeout%3D5000"
+    own = Settings(home, url, "broadsheet", 1)
+    with open_database(own, migrate="never") as engine, engine.connect() as connection:
+        driver: Any = connection.connection.driver_connection
+        options = driver.info.get_parameters()["options"]
+    asked = re.findall(r"-c (tcp_\w+)=(\d+)", options)
+    assert dict(asked) == {
+        "tcp_keepalives_idle": "30",
+        "tcp_keepalives_interval": "10",
+        "tcp_keepalives_count": "3",
+        "tcp_user_timeout": "5000",
+    }, "what the user says comes last"

@@ -6,6 +6,7 @@ import gzip
 import shutil
 import threading
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import copy_context
@@ -201,9 +202,39 @@ def test_a_limit_among_single_files(tmp_path: Path, database: Engine) -> None:
         (tmp_path / f"{number:03}.txt").write_text(f"Page {number}\n")
     for _ in range(2):
         assert run(ingest, paths=[str(tmp_path)], limit=5)[1].counts.read == 5
-        assert scalar(database, "SELECT count(*) FROM parts") == 5
-    assert run(ingest, paths=[str(tmp_path)])[1].skipped == 5
+        assert scalar(database, "SELECT count(*) FROM parts") == 4, "nobody looked behind the last page"
+    assert run(ingest, paths=[str(tmp_path)])[1].skipped == 4
     assert scalar(database, "SELECT count(*) FROM pages") == 520
+
+
+def test_damage_right_behind_the_limit_is_met_by_the_next_run(tmp_path: Path, database: Engine) -> None:
+    whole = gzip.compress(dump(tmp_path / "dump", range(60)).read_bytes())
+    path = tmp_path / "cut.jsonl.gz"
+    path.write_bytes(whole[: 2 * len(whole) // 3])
+    readable = len(zlib.decompressobj(31).decompress(path.read_bytes()).splitlines()) - 1
+    assert run(ingest, paths=[str(path)], limit=readable)[1].counts.quarantined == 0
+    assert run(ingest, paths=[str(path)])[1].counts == Counts(
+        read=readable + 1, unchanged=readable, quarantined=1
+    )
+
+
+def test_what_is_known_is_not_kept_and_said_to_be_so(tmp_path: Path, database: Engine) -> None:
+    path = dump(tmp_path / "dump.jsonl", range(3))
+    assert run(ingest, paths=[str(path)])[1].message == ""
+    _, report = run(ingest, paths=[str(path)], keep_pages=str(tmp_path / "kept"))
+    assert report.message == "1 known part was not read: pages there are kept only if they were before."
+
+
+def test_nobody_who_looks_any_more_is_no_fault_of_a_run(tmp_path: Path, database: Engine) -> None:
+    def gone(*_: object) -> None:
+        raise BrokenPipeError
+
+    token = observer.set(Observer(gone))
+    try:
+        state = ingest([str(dump(tmp_path / "dump.jsonl", range(3)))], return_state=True)
+    finally:
+        observer.reset(token)
+    assert state.is_completed() and scalar(database, "SELECT sum(loaded) FROM runs") == 3
 
 
 def test_too_much_quarantine_fails_the_run(tmp_path: Path, database: Engine) -> None:
@@ -324,7 +355,7 @@ def test_lines_are_replayed_by_the_names_now_given(tmp_path: Path, database: Eng
     ids = scalar(database, "SELECT array_agg(id) FROM quarantine")
     state, again = run(backfill, quarantine_ids=ids, fields={"html": "mystery"})
     assert again.counts == Counts(read=1, loaded=1)
-    assert "1 held no page, read again (" in str(state.message)
+    assert "1 held no page again and waits (" in str(state.message)
     title = scalar(database, "SELECT title FROM articles ORDER BY id DESC LIMIT 1")
     assert title == "Ferry 7 returns to Lorn Island"
     assert scalar(database, "SELECT count(*) FROM quarantine WHERE resolved_at IS NULL") == 1

@@ -24,13 +24,18 @@ import psycopg
 import pytest
 from captures import empty
 from content import Content, content, differences
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
 from runs import enter_run
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
+from flows.run import run
 from schemas.errors import ConfigError, TransientLoadError
 from schemas.records import Batch, RunReport, Selection
 from schemas.settings import Settings
+from tasks.archive import Archive
 from tasks.batch import extract_batch
 from tasks.extract import EXTRACTOR_VERSION
 from tasks.ledger import finish_dead_runs, finish_run, run_under_way
@@ -253,6 +258,40 @@ def test_a_page_that_hangs_does_not_delay_the_end(
     assert task_states(prefect_server, flow_run_id) == ["CANCELLED"], "a batch given up is no failure"
     with ingesting(pages, environment) as process:
         assert finished(process)["counts"]["loaded"] == 3
+
+
+def test_an_error_waits_for_what_is_loading_and_counts_it(
+    tmp_path: Path,
+    settings: Settings,
+    database: Engine,
+    prefect_server: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever breaks a run off: no batch commits once it is entered as ended."""
+    pages = landing(tmp_path / "landing", inputs=1, pages=3)
+    monkeypatch.setenv("BROADSHEET_HOME", str(settings.home))
+    monkeypatch.setenv("BROADSHEET_DATABASE_URL", str(settings.database_url))
+
+    def planned(engine: Engine, archive: Archive) -> Iterator[Batch]:
+        [batch] = pack(plan([str(pages)], Selection(), NothingKnown()), Selection())
+        assert isinstance(batch, Batch)
+        yield batch
+        with held(database, LOADING):
+            threading.Timer(1.0, release.set).start()
+            release.wait()
+        raise ZeroDivisionError("a bug in planning")
+
+    @flow(name="broken")
+    def broken() -> State[None]:
+        return run(planned, workers=1, limit=None, max_quarantine=0.5, keep_pages=None)
+
+    release = threading.Event()
+    told = {PREFECT_API_URL: prefect_server, PREFECT_LOGGING_TO_API_ENABLED: False}
+    with temporary_settings(told), pytest.raises(ZeroDivisionError):
+        broken()
+    assert tuple(one(database, "SELECT state, read, loaded FROM runs")) == ("failed", 3, 3)
+    late = "SELECT count(*) FROM batches b JOIN runs r ON r.id = b.run_id WHERE b.loaded_at > r.finished_at"
+    assert one(database, late)[0] == 0
 
 
 @pytest.mark.parametrize("after", [0.0, 0.5, 2.0])

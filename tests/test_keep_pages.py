@@ -329,6 +329,16 @@ def test_a_place_that_cannot_be_written_is_told_at_once(tmp_path: Path, place: s
     assert "secret" not in str(error.value)
 
 
+@pytest.mark.parametrize("inside", ["landing", "landing/kept", "link/kept"])
+def test_kept_pages_are_not_among_the_inputs(tmp_path: Path, inside: str) -> None:
+    (tmp_path / "landing").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "landing")
+    with pytest.raises(ConfigError, match="would be inputs of"):
+        Keeper(str(tmp_path / inside), tmp_path / "spools").check([str(tmp_path / "landing")])
+    Keeper(str(tmp_path / "landing-kept"), tmp_path / "spools").check([str(tmp_path / "landing")])
+    assert not (tmp_path / "landing" / "kept").exists()
+
+
 # --- workers ----------------------------------------------------------------------------------------
 
 

@@ -16,8 +16,9 @@ import psycopg
 import pytest
 from captures import empty, extracted, load, of, rows
 from content import content
+from psycopg.pq import TransactionStatus
 from runs import enter_run
-from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
 
 from schemas.errors import LoadError, TransientLoadError
 from schemas.records import (
@@ -328,6 +329,32 @@ def test_refused_pages_are_quarantined_alone(database: Engine) -> None:
     assert [entry[0] for entry in entries] == [3, 4, 17]
     assert all(entry[1] == "load" and "polite" in entry[2] for entry in entries)
     assert entries[0][3] == pages[3].digest
+
+
+def test_finding_refused_pages_takes_no_more_locks_than_a_load(database: Engine) -> None:
+    """One for each table made anew would be several a page; the server has room for a few thousand."""
+    most: list[int] = []
+
+    def locks(connection: Connection, cursor: Any, statement: str, *_: object) -> None:
+        if cursor.connection.info.transaction_status != TransactionStatus.INERROR:
+            asked = cursor.connection.execute("SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid()")
+            most[-1] = max(most[-1], *asked.fetchone())
+
+    def load_refused(pages: Sequence[ExtractedPage]) -> int:
+        most.append(0)
+        event.listen(database, "before_cursor_execute", locks)
+        try:
+            return load(database, *pages).counts.quarantined
+        finally:
+            event.remove(database, "before_cursor_execute", locks)
+
+    with database.begin() as connection:
+        connection.execute(text("ALTER TABLE articles ADD CONSTRAINT polite CHECK (title NOT LIKE '%rude%')"))
+    for count in (8, 64):
+        pages = [extracted(1000 * count + n, title="A rude title" if n % 2 else None) for n in range(count)]
+        assert load_refused(pages) == count // 2
+    few, many = most
+    assert many < few + 3 * 64, most
 
 
 @pytest.mark.parametrize("replacing", [False, True], ids=["loaded", "read again"])

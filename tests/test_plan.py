@@ -31,7 +31,7 @@ from schemas.records import (
 )
 from tasks import plan as planning
 from tasks.inputs.storage import path_of
-from tasks.plan import BATCH_BYTES, BATCH_PAGES, Note, format_of, pack, plan
+from tasks.plan import BATCH_BYTES, BATCH_PAGES, Note, NothingKnown, format_of, pack, plan
 from tasks.read import read_part
 
 
@@ -538,3 +538,17 @@ def test_packing_streams_and_passes_on_what_was_skipped() -> None:
     assert isinstance(batch, Batch)
     assert (batch.selection, batch.limits, batch.accept) == (selection, limits, None)
     assert drawn == 501
+
+
+def test_a_file_replaced_after_it_was_listed_costs_itself_alone(tmp_path: Path) -> None:
+    for name in "abc":
+        (tmp_path / f"{name}.jsonl").write_bytes(b'{"text": "x"}\n' * 3)
+    found = plan([str(tmp_path)], Selection(), NothingKnown())
+    first = next(found)
+    (tmp_path / "new").write_bytes(b'{"text": "y"}\n')
+    (tmp_path / "new").rename(tmp_path / "b.jsonl")
+    parts = [part for part in (first, *found) if isinstance(part, Part)]
+    read = [list(read_part(part, Selection(), Limits())) for part in parts]
+    assert [len(records) for records in read] == [3, 1, 3]
+    [refused] = read[1]
+    assert isinstance(refused, Rejection) and (refused.reason, refused.rest) == ("unreadable", True)

@@ -295,6 +295,30 @@ def test_a_worker_that_cannot_start_fails_loudly(tmp_path: Path, monkeypatch: py
         pool.extract_batch(batch(""))
 
 
+def test_workers_that_could_not_start_are_tried_again_with_the_next_batch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = tmp_path / "sitecustomize.py"
+    broken.write_text("import os\nos._exit(9)\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with ExtractionPool(1, QUICK) as pool:
+        for _ in range(2):
+            with pytest.raises(WorkerUnusable):
+                pool.extract_batch(batch(""))
+        broken.unlink()
+        assert pool.extract_batch(batch("", "")).read == 2
+
+
+def test_no_process_more_to_be_had_is_no_fault_of_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise BlockingIOError("Resource temporarily unavailable")
+
+    with ExtractionPool(2, Limits()) as pool:
+        pool.extract_batch(batch(""))
+        monkeypatch.setattr("subprocess.Popen", refuse)
+        assert [each.result().read for each in [pool.submit(batch("")) for _ in range(3)]] == [1, 1, 1]
+
+
 def test_another_package_called_tasks_does_not_matter(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,6 +30,7 @@ from sqlalchemy import Engine, text
 from schemas.errors import ConfigError, InputError, StoreUnreachable, missing_extra
 from schemas.records import (
     Batch,
+    BatchResult,
     Counts,
     Page,
     Part,
@@ -41,6 +42,7 @@ from schemas.records import (
 )
 from schemas.settings import Settings
 from tasks import plan as planning
+from tasks.archive import Archive
 from tasks.batch import extract_batch
 from tasks.inputs import storage, stores
 from tasks.inputs.storage import open_input, put_file, shown, withhold_query
@@ -48,8 +50,12 @@ from tasks.keep import Keeper, KeptAt, Spool, read_kept
 from tasks.ledger import KnownParts
 from tasks.load import load_batch
 from tasks.plan import NothingKnown, pack, plan
+from tasks.postgres.kept import worth_keeping
 from tasks.postgres.quarantine import Chosen, dismiss
 from tasks.read import read_part
+from tasks.recover import STORE_AWAY, Unavailable
+from tasks.replay import replay
+from tasks.reprocess import reprocess
 
 SECRET = "s3cretSigNature0815"
 
@@ -826,6 +832,49 @@ def test_a_store_that_goes_silent_ends_the_run_and_the_next_one_goes_on(
         states = connection.scalars(text("SELECT state FROM runs ORDER BY id")).all()
         assert states == ["failed", "completed"]
     assert waiting(database) == 1
+
+
+def test_what_lies_in_a_store_that_is_gone_comes_from_elsewhere_or_waits(
+    database: Engine, settings: Settings, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And it keeps neither pages of other inputs nor quarantined ones from being tried again."""
+    site.files = {"/kept.jsonl": story(1), "/lost.jsonl": story(2), "/cut.jsonl": story(4)}
+    local = tmp_path / "local.jsonl"
+    local.write_bytes(story(3))
+    names = [f"{site.url}/kept.jsonl", f"{site.url}/lost.jsonl", str(local)]
+    keeper = Keeper(str(tmp_path / "kept"), settings.spools)
+    run_id = enter_run(database)
+    with keeper:
+        for number, name in enumerate(names):
+            [batch] = pack(plan([name], ALL, NothingKnown()), ALL)
+            assert isinstance(batch, Batch)
+            spooling = replace(batch, number=number, keep=keeper.spool if "kept" in name else None)
+            result = extract_batch(spooling)
+            kept = keeper.publish("test", worth_keeping(database, result)) if spooling.keep else None
+            load_batch(database, spooling, result, run_id=run_id, extractor="old", kept=kept)
+    away = Rejection("unreadable", "read", "answers 500", f"{site.url}/cut.jsonl", 0)
+    load_batch(database, Batch(9), BatchResult(9, (), (away,), read=1), run_id=run_id, extractor="old")
+
+    site.away = True
+    monkeypatch.setattr(stores, "PATIENCE_SECONDS", 0.5)
+    archive = Archive(settings.archive)
+    for _ in range(2):  # not for good: every further run gets as far
+        found: list[Any] = []
+        with pytest.raises(StoreUnreachable, match=f"{site.url} stayed away"):
+            found += reprocess(database, archive, Selection())
+        pages = {page.url for each in found if isinstance(each, Batch) for page in each.pages}
+        assert pages == {"https://paper.example/1", "https://paper.example/3"}
+        assert [each.why for each in found if isinstance(each, Unavailable)] == [STORE_AWAY]
+    tried: list[Any] = []
+    with pytest.raises(StoreUnreachable):
+        tried += replay(database, archive, Selection())
+    assert [each.why for each in tried if isinstance(each, Unavailable)] == [STORE_AWAY]
+
+    site.away = False
+    stores.store.cache_clear()
+    found = list(reprocess(database, archive, Selection()))
+    assert len({page.url for each in found if isinstance(each, Batch) for page in each.pages}) == 3
+    assert not [each for each in found if isinstance(each, Unavailable)]
 
 
 def test_an_object_that_fails_alone_is_unreadable(site: Site) -> None:

@@ -49,6 +49,7 @@ def test_an_empty_value_is_no_value() -> None:
         ("BROADSHEET_SCHEMA", "News"),
         ("BROADSHEET_SCHEMA", "news; drop table pages"),
         ("BROADSHEET_SCHEMA", "2news"),
+        ("BROADSHEET_SCHEMA", "pg_news"),
         ("BROADSHEET_SCHEMA", "n" * 64),
         ("BROADSHEET_SCHEMA", "news\n"),
     ],

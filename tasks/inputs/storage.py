@@ -224,8 +224,9 @@ def check_writable(uri: str) -> None:
         ConfigError: the URI is malformed, holds credentials, or its extra is not installed.
     """
     _check(uri)
-    if not _store(uri)[0].lists:
+    if uri.partition("://")[0].lower() not in _BUCKETS:
         raise ConfigError(f"Nothing can be written to {uri}; use a directory, s3:// or gs://.")
+    _store(uri)
 
 
 def put_file(path: Path, uri: str) -> None:

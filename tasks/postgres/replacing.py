@@ -67,7 +67,7 @@ def replace_pages(
     _stage_sightings(connection, pages)
     execute(_COMPARE_SIGHTINGS, _COMPARE_PAGES, _REWRITE_PAGES)
     connection.execute(add_versions())
-    execute(_FIND_NEXT_LEADERS, _HAND_OVER, _READ_NEXT_LEADERS_AGAIN)
+    execute(_FORGET_NEXT_LEADERS, _FIND_NEXT_LEADERS, _HAND_OVER, _READ_NEXT_LEADERS_AGAIN)
     updated = {
         key
         for text_changed in (False, True)
@@ -186,6 +186,7 @@ _REWRITE_PAGES = """
     """
 
 # An article whose leading page left goes to the page that claims most of those it still has.
+_FORGET_NEXT_LEADERS = "DROP TABLE IF EXISTS pg_temp.next_leaders"
 _FIND_NEXT_LEADERS = """
     CREATE TEMPORARY TABLE next_leaders ON COMMIT DROP AS
     SELECT s.was_article_id AS article_id, n.*,
