@@ -17,7 +17,6 @@ import secrets
 import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
@@ -129,10 +128,11 @@ def plan(
         InputError: a store refuses to list its objects to their end.
         StoreUnreachable: a store stays away.
     """
-    named = _named(paths)
+    others = Counter[str]()
+    named = _named(paths, others)
     if selection.path_pattern:
         _check_pattern(selection.path_pattern, paths)
-    return _plan(named, selection, known, limits)
+    return _plan(named, others, selection, known, limits)
 
 
 def pack(
@@ -175,8 +175,11 @@ def format_of(name: str) -> tuple[Format, Literal["", "gz", "zst"]] | None:
 # --- finding inputs ----------------------------------------------------------------------------------------
 
 
-def _named(paths: Sequence[str]) -> dict[str, os.stat_result | None]:
-    """The files and directories that the user named, each once, by absolute path; URIs have no status."""
+def _named(paths: Sequence[str], others: Counter[str]) -> dict[str, os.stat_result | None]:
+    """The files and directories that the user named, each once, by absolute path; URIs have no status.
+
+    Links that a glob matches and that lead nowhere or outside are counted in `others`.
+    """
     named: dict[str, os.stat_result | None] = {}
     for path in paths:
         if is_remote(path):
@@ -191,7 +194,7 @@ def _named(paths: Sequence[str]) -> dict[str, os.stat_result | None]:
             _check_named(path, absolute, status)
             named[absolute] = status
         elif path and glob.has_magic(path):
-            matches = dict(_matches(absolute))
+            matches = dict(_matches(absolute, others))
             if not any(_can_be_input(match, found) for match, found in matches.items()):
                 raise ConfigError(f"No page or archive of pages matches {path}.")
             named |= matches
@@ -222,7 +225,7 @@ def _check_pattern(pattern: str, paths: Sequence[str]) -> None:
     """Refuse a path pattern that nothing in a directory matches: no page would have what it promises."""
     compile_pattern(pattern)
     for path in paths:
-        found = (source for source, _ in _inputs(_named([path]), Counter()))
+        found = (source for source, _ in _inputs(_named([path], Counter()), Counter()))
         first = next(found, None)
         if first is None or not _says_nothing(first, pattern):
             continue
@@ -258,15 +261,21 @@ def _check_named(path: str, absolute: str, status: os.stat_result) -> None:
         raise ConfigError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}.") from None
 
 
-def _matches(pattern: str) -> Iterator[tuple[str, os.stat_result]]:
+def _matches(pattern: str, others: Counter[str]) -> Iterator[tuple[str, os.stat_result]]:
     """What a glob may mean, in order; links lead no further than below where the glob begins."""
     fixed = re.split(r"[*?[]", pattern, maxsplit=1)[0].rpartition("/")[0]
     root = os.path.join(os.path.realpath(fixed), "")
     for path in sorted(glob.glob(pattern, recursive=True)):
-        with suppress(OSError):
+        try:
             status = os.stat(path)
-            if os.path.realpath(path).startswith(root):
-                yield path, status
+        except OSError:
+            others["broken link"] += os.path.islink(path)
+            continue
+        target = os.path.realpath(path)
+        if target.startswith(root):
+            yield path, status
+        elif os.path.join(target, "") != root:
+            others["link leading outside"] += 1
 
 
 def _can_be_input(path: str, status: os.stat_result) -> bool:
@@ -399,9 +408,12 @@ def _fingerprint(*stated: str) -> str:
 
 
 def _plan(
-    named: Mapping[str, os.stat_result | None], selection: Selection, known: Known, limits: Limits
+    named: Mapping[str, os.stat_result | None],
+    others: Counter[str],
+    selection: Selection,
+    known: Known,
+    limits: Limits,
 ) -> Iterator[Part | Note]:
-    others = Counter[str]()
     inputs = _inputs(named, others)
     while chunk := list(islice(inputs, _INPUTS_ASKED_AT_ONCE)):
         # With a limit the first pages are read, known or not: what is known would not count against it.
@@ -422,8 +434,8 @@ def _plan(
             else:
                 read_ahead(_opened(islice(work, index, None)))
                 yield from _cut(source, gap, limits)
-    if others:
-        yield PassedOver(dict(others))
+    if +others:
+        yield PassedOver(dict(+others))
 
 
 def _opened(work: Iterable[tuple[_Found, _Gap]]) -> Iterator[tuple[str, int]]:
