@@ -104,7 +104,7 @@ def empty_staging(connection: Connection) -> None:
     connection.execute(_EMPTY)
 
 
-_EMPTY = text(f"TRUNCATE {', '.join(table.name for table in STAGING)}")
+_EMPTY = text("TRUNCATE staged_pages, staged_articles, staged_texts, staged_sightings")
 
 
 def stage(connection: Connection, pages: Sequence[ExtractedPage]) -> None:
