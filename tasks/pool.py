@@ -190,15 +190,20 @@ class _Worker:
         self._limits = limits
         self._connection, far_end = Pipe()
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  closed with the worker
-        with far_end:
-            self._process = subprocess.Popen(  # noqa: S603  our own program
-                [sys.executable, "-P", "-X", "faulthandler", "-c", _program(far_end.fileno(), limits)],
-                stdin=subprocess.DEVNULL,
-                stdout=self._errors,
-                stderr=self._errors,
-                pass_fds=[far_end.fileno()],
-                env={name: value for name, value in os.environ.items() if not name.startswith(WITHHELD)},
-            )
+        try:
+            with far_end:
+                self._process = subprocess.Popen(  # noqa: S603  our own program
+                    [sys.executable, "-P", "-X", "faulthandler", "-c", _program(far_end.fileno(), limits)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=self._errors,
+                    stderr=self._errors,
+                    pass_fds=[far_end.fileno()],
+                    env={name: value for name, value in os.environ.items() if not name.startswith(WITHHELD)},
+                )
+        except OSError:
+            self._connection.close()
+            self._errors.close()
+            raise
         self._ready = False
 
     def wait_until_ready(self) -> bool:
