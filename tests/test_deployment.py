@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
@@ -89,11 +90,19 @@ def worker(user: dict[str, str], elsewhere: Path) -> Iterator[Path]:
 
 
 def call(server: str, path: str, body: dict[str, Any] | None = None) -> Any:
+    """What the server answers; asked again, as Prefect's own clients do, while its SQLite is busy."""
     request = Request(f"{server}{path}", headers={"Content-Type": "application/json"})
     if body is not None:
         request.data = json.dumps(body).encode()
-    with urlopen(request, timeout=30) as answer:
-        return json.load(answer)
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            with urlopen(request, timeout=30) as answer:
+                return json.load(answer)
+        except HTTPError as error:
+            if error.code != 503 or time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)
 
 
 def eventually(seconds: float, what: Callable[[], Any]) -> Any:
