@@ -269,7 +269,8 @@ def _matches(pattern: str, others: Counter[str]) -> Iterator[tuple[str, os.stat_
         try:
             status = os.stat(path)
         except OSError:
-            others["broken link"] += os.path.islink(path)
+            if os.path.islink(path):
+                others["broken link"] += 1
             continue
         target = os.path.realpath(path)
         if target.startswith(root):
@@ -434,8 +435,8 @@ def _plan(
             else:
                 read_ahead(_opened(islice(work, index, None)))
                 yield from _cut(source, gap, limits)
-    if +others:
-        yield PassedOver(dict(+others))
+    if others:
+        yield PassedOver(dict(others))
 
 
 def _opened(work: Iterable[tuple[_Found, _Gap]]) -> Iterator[tuple[str, int]]:

@@ -39,8 +39,9 @@ SILENCE = {
 """After what silence of a server its connection counts as lost, unless the URL says otherwise: a minute. The
 last in ms, the others in s; all but the first are for TCP, and libpq ignores them on a Unix socket."""
 _SILENCE_OF_CLIENT = "".join(
-    f"-c tcp_{name}={SILENCE[name if name in SILENCE else f'tcp_{name}']} "
-    for name in ("keepalives_idle", "keepalives_interval", "keepalives_count", "user_timeout")
+    f"-c tcp_{name.removeprefix('tcp_')}={value} "
+    for name, value in SILENCE.items()
+    if name != "connect_timeout"
 )
 """The same for the server: what a client that is gone holds must not stand in the way for hours."""
 
